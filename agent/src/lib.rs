@@ -1,0 +1,1 @@
+//! The agent's rooms, in the order data flows through them: config, catalogue, compiler, datapath, observation.

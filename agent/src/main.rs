@@ -1,0 +1,2 @@
+//! The `cmgate` binary.
+fn main() {}

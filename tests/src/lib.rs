@@ -1,0 +1,1 @@
+//! Rig for tests against the real kernel.

@@ -1,0 +1,2 @@
+//! cmgate own tasks.
+fn main() {}
