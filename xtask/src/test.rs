@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::{build, cargo, setup};
+use crate::{cargo, setup};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -21,8 +21,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure(setup::Scope::RUN)?;
-    // End-to-end tests start the `cmgate` binary, which `cargo test` alone does not build for other packages.
-    build::compile(false)?;
+    // End-to-end tests start binaries of other packages, which `cargo test` alone does not promise to build. Selected
+    // together with the tests, they share every dependency with them.
+    cargo::run(cargo::cargo()?.args(["build", "--bins", "--tests"]))?;
     let mut test = cargo::cargo()?;
     test.args(["test", "--no-fail-fast"]).args(&arguments.arguments);
     let mut child = test

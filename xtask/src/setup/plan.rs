@@ -171,7 +171,8 @@ fn lints(findings: &Findings, toolchain: Option<&Toolchain>, steps: &mut Vec<Ste
     }
     // Clippy for BPF is worth a package, but not a stop: without it the programs are linted as host code.
     let debian = toolchain.is_none_or(|toolchain| findings.system.as_ref() == Some(toolchain));
-    if debian && findings.apt && findings.root && !toolchain.is_some_and(|toolchain| toolchain.clippy) {
+    let present = findings.system.as_ref().is_some_and(|system| system.clippy);
+    if debian && !present && findings.apt && findings.root {
         let lack = "no clippy for BPF".to_owned();
         let action = "installing it".to_owned();
         let commands = vec![Command::apt_install(packages::CLIPPY)];
