@@ -38,8 +38,6 @@ pub struct Findings {
     pub wanted: Option<String>,
     /// rustup's toolchains that can run, the newest nightly first.
     pub toolchains: Vec<Toolchain>,
-    /// rustup knows the name [`LINKED`], whatever stands behind it.
-    pub link: bool,
     /// Debian's compiler under `/usr`, whether rustup knows it or not.
     pub system: Option<Toolchain>,
     pub linker: Option<Linker>,
@@ -76,7 +74,6 @@ impl Findings {
             stale_lists: false,
             rustup: known.is_some(),
             toolchains,
-            link: known.iter().flatten().any(|(name, _)| name == LINKED),
             system: Toolchain::inspect(LINKED, Path::new("/usr")),
             linker: Linker::inspect(),
             missing_linker_packages: not_installed(packages::LINKER),

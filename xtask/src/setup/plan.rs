@@ -115,13 +115,9 @@ fn compiler(findings: &Findings, steps: &mut Vec<Step>) {
         let commands = vec![Command::apt_install(packages::COMPILER)];
         steps.push(Step { subject, lack, action, commands, by_hand: false });
     }
-    let (lack, mut commands) = if findings.link {
-        let stale = format!("rustup's `{LINKED}` is stale");
-        (stale, vec![Command::user(&["rustup", "toolchain", "uninstall", LINKED])])
-    } else {
-        (format!("rustup has no `{LINKED}`"), Vec::new())
-    };
-    commands.push(Command::user(&["rustup", "toolchain", "link", LINKED, "/usr"]));
+    // Linking replaces a link that leads nowhere, or to a compiler that cannot build for BPF.
+    let lack = format!("no `{LINKED}` among rustup's toolchains that builds for BPF");
+    let commands = vec![Command::user(&["rustup", "toolchain", "link", LINKED, "/usr"])];
     let action = format!("linking rustup's `{LINKED}` to /usr");
     steps.push(Step { subject, lack, action, commands, by_hand: false });
 }

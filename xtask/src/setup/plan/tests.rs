@@ -43,7 +43,6 @@ fn complete() -> Findings {
     Findings {
         stale_lists: false,
         toolchains: vec![toolchain(LINKED)],
-        link: true,
         system: Some(toolchain(LINKED)),
         linker: Some(LINKER),
         missing_linker_packages: Vec::new(),
@@ -129,13 +128,10 @@ fn a_nightly_without_a_linker_is_no_way() {
 
 #[test]
 fn a_stale_link_is_made_again() {
-    // The name is there, but no compiler runs behind it, or one without core for BPF.
+    // No compiler runs behind it, or one without core for BPF.
     for toolchains in [Vec::new(), vec![Toolchain { core: false, ..toolchain(LINKED) }]] {
         let findings = Findings { toolchains, ..complete() };
-        assert_eq!(
-            commands(&findings, Scope::EVERYTHING),
-            ["rustup toolchain uninstall ebpf", "rustup toolchain link ebpf"]
-        );
+        assert_eq!(commands(&findings, Scope::EVERYTHING), ["rustup toolchain link ebpf"]);
     }
 }
 
