@@ -16,8 +16,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure(setup::Scope::RUN)?;
-    build::compile(true)?;
+    let binary = build::compile(build::Kind::Release)?;
     let mut bench = cargo::cargo()?;
+    bench.env(build::BINARY, binary);
     bench.args(["run", "--quiet", "--release", "--bin", "bench", "--"]).args(&arguments.arguments);
     Err(bench.exec()).context("cannot start the measurement")
 }

@@ -16,8 +16,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure(setup::Scope::RUN)?;
-    build::compile(true)?;
+    let binary = build::compile(build::Kind::Release)?;
     let mut demo = cargo::cargo()?;
+    demo.env(build::BINARY, binary);
     demo.args(["run", "--quiet", "--release", "--bin", "demo", "--"]);
     if arguments.keep {
         demo.arg("--keep");

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::{cargo, setup};
+use crate::{build, cargo, setup};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -21,11 +21,10 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure(setup::Scope::RUN)?;
-    // End-to-end tests start binaries of other packages, which `cargo test` alone does not promise to build. Selected
-    // together with the tests, they share every dependency with them.
-    cargo::run(cargo::cargo()?.args(["build", "--bins", "--tests"]))?;
+    // End-to-end tests start the binary of another package, which `cargo test` alone does not promise to build.
+    let binary = build::compile(build::Kind::Tests)?;
     let mut test = cargo::cargo()?;
-    test.args(["test", "--no-fail-fast"]).args(&arguments.arguments);
+    test.args(["test", "--no-fail-fast"]).args(&arguments.arguments).env(build::BINARY, binary);
     let mut child = test
         .stdout(Stdio::piped())
         .spawn()
