@@ -52,7 +52,9 @@ pub fn ensure(scope: Scope) -> Result<Toolchain> {
         let plan = plan::plan(&findings, scope);
         if plan.is_empty() {
             let toolchain = plan.toolchain.context("a machine that lacks nothing has a BPF toolchain")?;
-            choose(&root.join(CHOICE), &toolchain.name)?;
+            if findings.wanted.is_none() {
+                choose(&root.join(CHOICE), &toolchain.name)?;
+            }
             eprintln!("set-up: all there; BPF programs by {toolchain}");
             return Ok(toolchain);
         }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 
 use super::{
     packages,
-    toolchain::{Linker, Toolchain, find_program},
+    toolchain::{Linker, Toolchain, answers_to, find_program},
 };
 
 /// The toolchain that set-up links to Debian's compiler.
@@ -59,8 +59,8 @@ impl Findings {
     pub fn gather() -> Result<Self> {
         let known = known_toolchains()?;
         let wanted = env::var(WANTED).ok();
-        let may_build =
-            |name: &str| name == LINKED || name.starts_with("nightly") || wanted.as_deref() == Some(name);
+        let is_wanted = |name: &str| wanted.as_deref().is_some_and(|wanted| answers_to(name, wanted));
+        let may_build = |name: &str| name == LINKED || name.starts_with("nightly") || is_wanted(name);
         let mut toolchains: Vec<_> = known
             .iter()
             .flatten()

@@ -69,7 +69,7 @@ pub fn plan(findings: &Findings, scope: Scope) -> Plan {
 fn ready_toolchain(findings: &Findings) -> Option<&Toolchain> {
     let mut fit = findings.toolchains.iter().filter(|toolchain| toolchain.lacks().is_none());
     if let Some(wanted) = &findings.wanted {
-        return fit.find(|toolchain| toolchain.name == *wanted);
+        return fit.find(|toolchain| toolchain.answers_to(wanted));
     }
     let linkable = |llvm| findings.linker.is_some_and(|linker| linker.unfit_for(llvm).is_none());
     let nightly = fit.clone().find(|toolchain| toolchain.is_nightly() && linkable(toolchain.llvm));
@@ -91,7 +91,7 @@ fn compiler(findings: &Findings, steps: &mut Vec<Step>) {
         return;
     }
     if let Some(wanted) = &findings.wanted {
-        let named = findings.toolchains.iter().find(|toolchain| toolchain.name == *wanted);
+        let named = findings.toolchains.iter().find(|toolchain| toolchain.answers_to(wanted));
         let lack =
             named.and_then(Toolchain::lacks).unwrap_or_else(|| "rustup has no such toolchain".to_owned());
         steps.push(by_hand(format!("{WANTED} asks for `{wanted}`: {lack}"), &["unset", WANTED]));

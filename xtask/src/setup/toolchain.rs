@@ -1,7 +1,7 @@
 //! Compilers rustup knows, and the linker: what is there, and whether they can build for BPF together.
 
 use std::{
-    env,
+    env::{self, consts::ARCH},
     fmt::{self, Display},
     path::{Path, PathBuf},
     process::Command,
@@ -46,6 +46,11 @@ impl Toolchain {
         })
     }
 
+    /// Whether rustup takes `asked` for this toolchain: its name, which may leave out the host.
+    pub fn answers_to(&self, asked: &str) -> bool {
+        answers_to(&self.name, asked)
+    }
+
     /// rustup's nightlies, which build `core` themselves.
     pub fn is_nightly(&self) -> bool {
         self.name.starts_with("nightly")
@@ -72,6 +77,11 @@ impl Display for Toolchain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "toolchain `{}` (rustc {}, LLVM {})", self.name, self.rustc, self.llvm)
     }
+}
+
+/// Whether rustup takes `asked` for the toolchain `name`.
+pub fn answers_to(name: &str, asked: &str) -> bool {
+    name.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || rest.starts_with(&format!("-{ARCH}-")))
 }
 
 /// Whether `folder` holds a `libcore-<hash>.rlib`.

@@ -170,6 +170,8 @@ fn the_wanted_toolchain_wins_and_is_never_guessed() {
     let wants =
         |name: &str| Findings { toolchains: both.clone(), wanted: Some(name.to_owned()), ..complete() };
     assert_eq!(chosen(&wants(LINKED)).as_deref(), Some(LINKED));
+    assert_eq!(chosen(&wants("nightly")), Some(nightly().name));
+    assert_eq!(chosen(&wants("night")), None);
     let unknown = plan(&wants("mine"), Scope::BUILD).steps;
     assert!(unknown[0].by_hand && unknown[0].lack.contains("`mine`"), "{unknown:?}");
 }
