@@ -21,7 +21,7 @@ fn nightly() -> Toolchain {
     Toolchain {
         rustc: Version(1, 97, 0),
         llvm: Version(22, 1, 4),
-        ..toolchain("nightly-x86_64-unknown-linux-gnu")
+        ..toolchain(&format!("nightly-{ARCH}-unknown-linux-gnu"))
     }
 }
 
