@@ -41,6 +41,12 @@ pub fn perform(plan: &Plan, findings: &Findings, log: &Path) -> Result<()> {
             if let Err(error) = run_fresh(command, &mut output) {
                 eprintln!("\nthe end of {}:\n{}", log.display(), tail(log)?);
                 eprintln!("\nSet-up stops here. Left to do:");
+                if command.is_apt_install() {
+                    eprintln!(
+                        "\n# package lists: those that are there did not do\n{}",
+                        Command::apt_update()
+                    );
+                }
                 tell(&plan.steps[done..], findings);
                 return Err(error);
             }
