@@ -1,9 +1,12 @@
 //! Builds the BPF programs with the toolchain `cargo xtask setup` prepared, and hands their object to the agent.
 
-use std::{env, fs, io};
+use std::{env, fs, io, path::PathBuf};
 
 use anyhow::{Context, Result};
 use aya_build::{Package, Toolchain};
+
+/// The programs' file, by the name of the binary in `ebpf/Cargo.toml`.
+const OBJECT: &str = "cmgate-bpf";
 
 /// Names the rustup toolchain to build with, before any other choice.
 const WANTED: &str = "CMGATE_EBPF_TOOLCHAIN";
