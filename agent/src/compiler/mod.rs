@@ -1,3 +1,6 @@
 //! (catalogue, site, host) -> policy -> tables. Pure: no I/O, no clock; the same input gives the same bytes.
 
+pub mod lines;
 pub mod policy;
+pub mod reference;
+pub mod warnings;
