@@ -44,10 +44,9 @@ impl Policy {
         };
         // No flow runs from an address to itself.
         let lines = if source == destination { &[] } else { self.lines.as_slice() };
-        lines
-            .iter()
-            .filter(offers)
-            .filter(move |line| self.holds(line.sources, source) && self.holds(line.destinations, destination))
+        lines.iter().filter(offers).filter(move |line| {
+            self.holds(line.sources, source) && self.holds(line.destinations, destination)
+        })
     }
 
     fn holds(&self, set: SetId, address: IpAddr) -> bool {

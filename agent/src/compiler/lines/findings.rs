@@ -74,7 +74,8 @@ impl Findings<'_, '_> {
             *runs |= outcome.runs;
             initiators.insert(outcome.flow.initiator);
         }
-        let written: BTreeSet<Role> = self.site.systems.iter().flat_map(|system| &system.roles).copied().collect();
+        let written: BTreeSet<Role> =
+            self.site.systems.iter().flat_map(|system| &system.roles).copied().collect();
         let warn = |role: Role| match asked.get(&role) {
             Some((false, initiators)) => {
                 Some(Warning::RoleNobodyAsks { role, initiators: initiators.iter().copied().collect() })
@@ -113,7 +114,8 @@ impl Findings<'_, '_> {
                 && !busy.contains(place)
                 && !allowed.iter().any(|end| self.sets.get(*end).intersects(addresses))
         };
-        let names = (0..self.site.systems.len()).filter(idle).map(|place| self.site.systems[place].name.clone());
+        let names =
+            (0..self.site.systems.len()).filter(idle).map(|place| self.site.systems[place].name.clone());
         names.map(|system| Warning::SystemWithoutFlow { system }).collect()
     }
 

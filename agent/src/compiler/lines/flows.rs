@@ -129,7 +129,8 @@ impl<'c> FlowCompiler<'_, 'c> {
             Some(Condition::OneVm) => !several,
             Some(Condition::SeveralVms) => several,
             Some(Condition::DomainClient) => {
-                !said(Answer::ClientKind(ClientKind::Workgroup)) && !said(Answer::ClientKind(ClientKind::Internet))
+                !said(Answer::ClientKind(ClientKind::Workgroup))
+                    && !said(Answer::ClientKind(ClientKind::Internet))
             }
             Some(Condition::Http | Condition::Https) | None => true,
         }
@@ -240,8 +241,10 @@ impl<'c> FlowCompiler<'_, 'c> {
             return self.own.dhcpv6_servers;
         }
         let mut groups = vec![self.own.broadcasts];
-        for place in responders.iter().flat_map(|cell| &cell.systems) {
-            groups.push(self.sets.add(self.site.systems[*place].multicast_groups.clone()));
+        if flow.responder == Role::named("distribution-point-multicast") {
+            for place in responders.iter().flat_map(|cell| &cell.systems) {
+                groups.push(self.sets.add(self.site.systems[*place].multicast_groups.clone()));
+            }
         }
         self.sets.union(groups)
     }

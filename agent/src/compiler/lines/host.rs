@@ -90,7 +90,8 @@ pub(super) fn bindings(
         let Some((row, _)) = machine.interfaces.iter().find(|(_, name)| *name == interface.name) else {
             continue;
         };
-        let named = |name: &String| site.systems.iter().position(|system| system.name.eq_ignore_ascii_case(name));
+        let named =
+            |name: &String| site.systems.iter().position(|system| system.name.eq_ignore_ascii_case(name));
         let bound: Vec<usize> = interface.systems.iter().filter_map(named).collect();
         let clients = bound.iter().filter(|place| members.roles(**place).contains(&client));
         let clients = sets.union(clients.map(|place| members.addresses(*place)));
