@@ -26,7 +26,7 @@ impl Policy {
         flows
     }
 
-    /// Whether the address is in some system or allow.
+    /// Whether the files name the address.
     #[must_use]
     pub fn knows(&self, address: IpAddr) -> bool {
         self.holds(self.known, address)

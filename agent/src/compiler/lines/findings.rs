@@ -103,7 +103,9 @@ impl Findings<'_, '_> {
         let busy: BTreeSet<usize> =
             outcomes.iter().flat_map(|outcome| outcome.systems.iter().copied()).collect();
         let ends = self.site.allows.iter().flat_map(|allow| allow.from.iter().chain(&allow.to));
-        let mut allowed = Vec::new();
+        // The failsafe and the DHCP relay count, though they are this host's alone.
+        let here = self.drafts.lines.iter().filter(|line| line.reach == Reach::ThisHost);
+        let mut allowed: Vec<_> = here.flat_map(|line| [line.sources, line.destinations]).collect();
         for end in ends {
             allowed.push(extras::one_end(end, self.own, self.members, self.sets));
         }

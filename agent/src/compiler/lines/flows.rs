@@ -159,6 +159,9 @@ impl<'c> FlowCompiler<'_, 'c> {
             return false;
         }
         let number = self.drafts.flow(flow.id(), |id| info(flow, id));
+        let known = &mut self.drafts.flows[number];
+        known.tftp |= flow.answers == Answers::FreshPort;
+        known.broadcast |= flow.broadcast;
         let mut line = Draft {
             flow: number,
             sources: Sets::EMPTY,
@@ -302,7 +305,7 @@ fn info(flow: &Flow, id: String) -> FlowInfo {
             document: flow.document.to_string(),
             section: flow.section.clone(),
         }),
-        tftp: flow.answers == Answers::FreshPort,
-        broadcast: flow.broadcast,
+        tftp: false,
+        broadcast: false,
     }
 }

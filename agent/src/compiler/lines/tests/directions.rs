@@ -1,7 +1,6 @@
 //! Which halves of an arrow are opened, and which flows a site does not have.
 
-use super::{Gate, load, machine};
-use crate::catalogue::Catalogue;
+use super::{Gate, catalogue, load, machine};
 use crate::compiler::lines::compile;
 
 const SITE: &str = r#"
@@ -71,21 +70,16 @@ fn reporting_points_and_distribution_points_never_open_one() {
     assert!(gate.admits("10.1.1.1", "10.1.1.40", "tcp/445"));
     assert!(!gate.admits("10.1.1.40", "10.1.1.1", "tcp/445"));
     // No list of this edition prints such an arrow for distribution points, so this one is made up.
-    let document = r#"
-        document = "current"
+    let catalogue = catalogue(
+        r#"
         [[section]]
         title = "Site server <--> Distribution point configured for PXE"
         from = "site-server"
         to = "distribution-point-pxe"
         two-way = true
         rows = [{ service = "SMB", slug = "smb", tcp = "445" }]
-    "#;
-    let catalogue = Catalogue::read(
-        ("ports", "port = []\nunchangeable = []"),
-        ("features", "feature = []"),
-        &[("made up", document)],
-    )
-    .expect("a document");
+        "#,
+    );
     let loaded = load(
         r#"
         edition = "current"
@@ -160,4 +154,42 @@ fn a_workgroup_within_a_client_network_is_told_apart() {
     let gate = Gate::relay(&format!("{SITE}{workgroup}"));
     assert!(gate.admits("10.20.4.9", "10.1.1.50", "tcp/3268"));
     assert!(!gate.admits("10.20.5.9", "10.1.1.50", "tcp/3268"));
+}
+
+#[test]
+fn rows_of_one_flow_are_one_flow_with_the_lines_of_all() {
+    let catalogue = catalogue(
+        r#"
+        [[section]]
+        title = "First"
+        from = "client"
+        to = "client"
+        rows = [{ service = "Wake", slug = "wake", udp = "9" }]
+        [[section]]
+        title = "Between"
+        from = "client"
+        to = "management-point"
+        rows = [{ service = "HTTPS", slug = "https", tcp = "443" }]
+        [[section]]
+        title = "Second"
+        from = "client"
+        to = "client"
+        rows = [{ service = "Waking", slug = "wake", udp = "10", broadcast = true }]
+        "#,
+    );
+    let site = r#"
+        edition = "current"
+        [[system]]
+        name = "pc01"
+        roles = ["client", "management-point"]
+        addresses = ["10.20.0.1", "10.20.0.2"]
+    "#;
+    let loaded = load(site, "host = \"pc01\"\ninterfaces = [\"eth0\"]\nmode = \"audit\"\ntransit = true");
+    let policy = compile(&catalogue, &loaded.site, &loaded.host, &machine(&[])).policy;
+    let flows: Vec<_> = policy.flows.iter().map(|flow| flow.id.as_str()).collect();
+    assert_eq!(flows, ["client:client/wake/udp", "client:management-point/https/tcp"]);
+    assert_eq!(policy.lines.iter().map(|line| line.flow).collect::<Vec<_>>(), [0, 1, 0]);
+    let wake = &policy.flows[0];
+    assert_eq!(wake.written.as_ref().map(|written| written.section.as_str()), Some("First"));
+    assert!(wake.broadcast, "one of its rows may be asked by broadcast");
 }

@@ -56,6 +56,13 @@ fn load(site: &str, host: &str) -> Loaded {
         .unwrap_or_else(|report| panic!("the site of this test is wrong:\n{report}"))
 }
 
+/// A catalogue of one made-up document of the current branch.
+fn catalogue(sections: &str) -> Catalogue {
+    let document = format!("document = \"current\"\n{sections}");
+    let ports = ("ports", "port = []\nunchangeable = []");
+    Catalogue::read(ports, ("features", "feature = []"), &[("made up", &document)]).expect("a document")
+}
+
 /// A compiled site, asked as packets would ask.
 struct Gate {
     policy: Policy,
@@ -65,7 +72,7 @@ struct Gate {
 impl Gate {
     fn new(site: &str, host: &str, machine: &Machine) -> Self {
         let loaded = load(site, host);
-        let Compiled { policy, warnings } =
+        let Compiled { policy, warnings, .. } =
             compile(Catalogue::embedded(), &loaded.site, &loaded.host, machine);
         Self { policy, warnings }
     }

@@ -1,6 +1,8 @@
 //! What the operator is told about a site that compiles.
 
-use super::{Gate, host, machine};
+use super::{Gate, RELAY, RELAYS_SYSTEM, host, load, machine};
+use crate::catalogue::Catalogue;
+use crate::compiler::lines::compile;
 
 const SITE: &str = r#"
     edition = "current"
@@ -163,4 +165,24 @@ fn the_failsafe_shadows_nothing_for_it_is_one_hosts() {
     let failsafe = "[failsafe]\nservices = [\"tcp/22\"]\nfrom = [\"10.0.0.0/24\"]\n";
     let gate = Gate::new(&format!("{SITE}{allow}"), &(host("mp01") + failsafe), &machine(&["10.1.1.20/24"]));
     assert_eq!(gate.warnings("allow-shadowed"), Vec::<String>::new());
+}
+
+#[test]
+fn roles_are_counted_by_the_prefixes_they_come_to() {
+    let allow = "[[allow]]\nname = \"a\"\nfrom = [\"console\"]\nto = [\"mp01\"]\nservices = [\"tcp/9100\"]\n";
+    let loaded = load(&format!("{SITE}{RELAYS_SYSTEM}{allow}"), RELAY);
+    let compiled = compile(Catalogue::embedded(), &loaded.site, &loaded.host, &machine(&[]));
+    let matches: Vec<_> = compiled.matches.iter().map(|(role, count)| (role.name(), *count)).collect();
+    assert_eq!(matches, [("client", 1), ("management-point", 1), ("console", 0)]);
+}
+
+#[test]
+fn a_system_that_only_the_failsafe_admits_is_not_idle() {
+    let admins = "[[system]]\nname = \"admins\"\nroles = []\naddresses = [\"10.0.0.0/24\"]\n";
+    let failsafe = "[failsafe]\nservices = [\"tcp/22\"]\nfrom = [\"10.0.0.0/24\"]\n";
+    let told = |host: &str| {
+        let gate = Gate::new(&format!("{SITE}{admins}"), host, &machine(&["10.1.1.20/24"]));
+        gate.warnings("system-without-flow").len()
+    };
+    assert_eq!((told(&host("mp01")), told(&(host("mp01") + failsafe))), (1, 0));
 }
