@@ -20,7 +20,7 @@ pub(super) struct HostView<'a> {
 
 impl HostView<'_> {
     /// The policy of these lines. Flows and sets are numbered by their first use, and those without use are left out.
-    pub(super) fn policy(mut self, drafts: Drafts, known: SetId, bindings: Vec<Binding>) -> Policy {
+    pub(super) fn policy(mut self, drafts: &Drafts, known: SetId, bindings: Vec<Binding>) -> Policy {
         let mut flows = Numbering::default();
         let mut used = Numbering::default();
         let mut lines = Vec::new();

@@ -92,7 +92,7 @@ pub fn compile(catalogue: &Catalogue, loaded: &Site, host: &Host, machine: &Mach
     let matches = matches(loaded, &mut members, &mut sets);
     let bindings = host::bindings(loaded, host, machine, &members, &mut sets);
     let view = HostView { transit: host.transit, own: &own, sets: &mut sets };
-    Compiled { policy: view.policy(drafts, known, bindings), matches, warnings }
+    Compiled { policy: view.policy(&drafts, known, bindings), matches, warnings }
 }
 
 /// The policy that holds where no site can be read: the failsafe alone, and with no host file not even that.
@@ -105,7 +105,7 @@ pub fn failsafe_only(host: Option<&Host>, machine: &Machine) -> Policy {
         extras::failsafe(failsafe, &own, &mut sets, &mut drafts);
     }
     let known = own.addresses;
-    HostView { transit: false, own: &own, sets: &mut sets }.policy(drafts, known, Vec::new())
+    HostView { transit: false, own: &own, sets: &mut sets }.policy(&drafts, known, Vec::new())
 }
 
 /// Every address that the site or the host file names. What `internet` and `any` stand for in an allow is not: it is
