@@ -83,3 +83,6 @@ pub fn parse(origin: &dyn Origin, path: &Path) -> Result<Loaded, Report> {
         _ => Err(Report { diagnostics, files, host: sound_host }),
     }
 }
+
+#[cfg(test)]
+mod tests;
