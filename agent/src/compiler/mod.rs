@@ -1,0 +1,3 @@
+//! (catalogue, site, host) -> policy -> tables. Pure: no I/O, no clock; the same input gives the same bytes.
+
+pub mod policy;

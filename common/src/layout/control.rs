@@ -1,0 +1,109 @@
+//! The control block: which generation rules, and the parameters of each.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::SLOTS;
+use super::image::Directory;
+
+/// The one value all programs share. One store to `enforced` changes the policy of every interface and hook.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Control {
+    /// The slot that rules, below [`SLOTS`].
+    pub enforced: u32,
+    /// The slot that rules again once `deadline` has passed.
+    pub fallback: u32,
+    /// Ticks at which an unconfirmed generation stops to rule; 0 where there is none.
+    pub deadline: u64,
+    /// Secret of the flow table's hash, drawn once when the maps are made.
+    pub seed: u64,
+    /// Drop events a CPU may send in one window of [`EVENT_WINDOW_SHIFT`]; 0 sends none.
+    pub events_per_window: u32,
+    /// Keeps the next field aligned.
+    pub reserved: u32,
+    /// The generations side by side.
+    pub slots: [Slot; SLOTS as usize],
+}
+
+/// A window of the event limit is `1 << EVENT_WINDOW_SHIFT` ticks.
+pub const EVENT_WINDOW_SHIFT: u32 = 6;
+
+/// One generation's parameters.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Slot {
+    /// The generation's number, from 1; 0 in a slot never written.
+    pub generation: u32,
+    /// How its decisions are carried out.
+    pub flags: Flags,
+    /// Where its tables stand.
+    pub directory: Directory,
+    /// Its time-outs.
+    pub timeouts: Timeouts,
+}
+
+/// How a generation's decisions are carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+pub struct Flags(u32);
+
+impl Flags {
+    /// Enforce, on a host, with egress tracked.
+    pub const NONE: Self = Self(0);
+    /// `mode = "audit"`: judge and count, drop nothing.
+    pub const AUDIT: Self = Self(1);
+    /// `transit = true`: traffic between other systems is judged rather than dropped.
+    pub const TRANSIT: Self = Self(2);
+    /// `egress = "enforce"`: only the host's own admitted flows may leave.
+    pub const EGRESS: Self = Self(4);
+
+    /// These flags and those.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether nothing is dropped.
+    #[inline(always)]
+    #[must_use]
+    pub const fn audit(self) -> bool {
+        self.0 & Self::AUDIT.0 != 0
+    }
+
+    /// Whether traffic between other systems is judged.
+    #[inline(always)]
+    #[must_use]
+    pub const fn transit(self) -> bool {
+        self.0 & Self::TRANSIT.0 != 0
+    }
+
+    /// Whether the host's own packets are judged when they leave.
+    #[inline(always)]
+    #[must_use]
+    pub const fn egress(self) -> bool {
+        self.0 & Self::EGRESS.0 != 0
+    }
+}
+
+/// How long an entry lives without a packet, in ticks (jiffies: the agent knows how many make a second).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Timeouts {
+    /// TCP, answered (RFC 5382, REQ-5: not less than 2 h 4 min).
+    pub tcp_established: u32,
+    /// TCP after FIN or RST.
+    pub tcp_closing: u32,
+    /// UDP and ICMP echo, answered.
+    pub udp: u32,
+    /// Whatever nobody has answered yet.
+    pub unanswered: u32,
+    /// A first fragment's verdict, for those that follow it.
+    pub fragment: u32,
+    /// A TFTP request's answer from a fresh port.
+    pub expectation: u32,
+    /// Answers from any address to a broadcast or multicast request.
+    pub broadcast: u32,
+    /// How much older than now an entry's last packet may look before it is written again: a second or so keeps
+    /// the cache line shared between CPUs.
+    pub freshness: u32,
+}

@@ -1,0 +1,92 @@
+//! Counters and events: what the programs say about their decisions.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Rows of the interface counters: 0 is an interface without a row, 1 to 63 the attached ones.
+pub const INTERFACES: u32 = 64;
+
+/// Places of the look-up from interface index to row: the index modulo this. Two attached interfaces may not
+/// share a place; the agent refuses the second.
+pub const INTERFACE_PLACES: u32 = 1024;
+
+/// Bytes of a frame an event carries at most.
+pub const EVENT_HEAD: usize = 128;
+
+/// Frames and bytes as the hook sees them, on one CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Count {
+    /// Frames.
+    pub packets: u64,
+    /// Bytes, from the Ethernet header on.
+    pub bytes: u64,
+}
+
+/// What one flow id carried, on one CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct FlowCount {
+    /// Frames.
+    pub packets: u64,
+    /// Bytes, from the Ethernet header on.
+    pub bytes: u64,
+    /// Ticks of the first packet; 0 where there was none.
+    pub first: u64,
+    /// Ticks of the last packet.
+    pub last: u64,
+}
+
+/// What happens beside the verdicts; each is one per-CPU number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Stat {
+    /// Drop events not sent: over the limit, or no room in the ring.
+    EventsLost = 0,
+    /// Entries made in the table of unanswered flows.
+    PendingMade = 1,
+    /// Unanswered entries that gave way to a newer one before their time.
+    PendingEvicted = 2,
+    /// Entries moved to the table of answered flows.
+    AnsweredMade = 3,
+    /// Answered entries that gave way before their time: the table is too small.
+    AnsweredEvicted = 4,
+    /// Entries not made because another CPU was writing the place.
+    Contended = 5,
+}
+
+impl Stat {
+    /// How many there are.
+    pub const COUNT: u32 = 6;
+}
+
+/// A sampled drop.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Event {
+    /// Ticks.
+    pub time: u64,
+    /// The interface's index.
+    pub ifindex: u32,
+    /// Bytes of the whole frame.
+    pub length: u32,
+    /// The generation that judged.
+    pub generation: u32,
+    /// [`crate::reason::Outcome::index`].
+    pub outcome: u32,
+    /// 0 ingress, 1 egress.
+    pub hook: u32,
+    /// Bytes of `head` that are the frame's.
+    pub captured: u32,
+    /// The frame's first bytes.
+    pub head: [u8; EVENT_HEAD],
+}
+
+/// The state of the event limit on one CPU.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Sampler {
+    /// The window the number belongs to.
+    pub window: u64,
+    /// Events sent in it.
+    pub sent: u64,
+}

@@ -1,0 +1,138 @@
+//! The engine's tables in memory: for `explain` without a datapath, for tests and for fuzzers.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use crate::engine::flows::PORTS;
+use crate::layout::control::Slot;
+use crate::layout::counters::Stat;
+use crate::layout::entry::{Line, Table};
+use crate::tables::{Entry, Tables};
+
+/// One generation and the flow tables, with a clock that the owner moves.
+pub struct Memory {
+    slot: Slot,
+    words: Vec<u32>,
+    now: Cell<u64>,
+    pending: Vec<Rc<Cell<Line>>>,
+    answered: Vec<Rc<Cell<Line>>>,
+    fragments: Vec<Rc<Cell<Line>>>,
+    ports: RefCell<Vec<u64>>,
+    stats: RefCell<[u64; Stat::COUNT as usize]>,
+}
+
+impl Memory {
+    /// Tables of a generation, with room for `capacity` entries in each flow table: a power of two, 4 or more.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is not such a number.
+    #[must_use]
+    pub fn new(slot: Slot, words: Vec<u32>, capacity: usize) -> Self {
+        assert!(capacity.is_power_of_two() && capacity >= 4, "{capacity} is not a power of two of 4 or more");
+        let table = || (0..capacity).map(|_| Rc::new(Cell::new(Line::default()))).collect();
+        Self {
+            slot,
+            words,
+            now: Cell::new(1 << 32),
+            pending: table(),
+            answered: table(),
+            fragments: table(),
+            ports: RefCell::new(vec![0; PORTS as usize]),
+            stats: RefCell::default(),
+        }
+    }
+
+    /// Puts another generation in force; flows stay.
+    pub fn publish(&mut self, slot: Slot, words: Vec<u32>) {
+        self.slot = slot;
+        self.words = words;
+    }
+
+    /// Lets `ticks` pass.
+    pub fn advance(&self, ticks: u64) {
+        self.now.set(self.now.get() + ticks);
+    }
+
+    /// How often something was counted.
+    #[must_use]
+    pub fn stat(&self, stat: Stat) -> u64 {
+        self.stats.borrow()[stat as usize]
+    }
+
+    /// Entries in use in a table, expired ones included.
+    #[must_use]
+    pub fn used(&self, table: Table) -> usize {
+        self.table(table).iter().filter(|line| crate::layout::entry::Meta(line.get()[0]).readable()).count()
+    }
+
+    fn table(&self, table: Table) -> &[Rc<Cell<Line>>] {
+        match table {
+            Table::Pending => &self.pending,
+            Table::Answered => &self.answered,
+            Table::Fragments => &self.fragments,
+        }
+    }
+}
+
+impl Tables for Memory {
+    type Entry = Rc<Cell<Line>>;
+
+    fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    fn word(&self, index: u32) -> u32 {
+        self.words.get(index as usize).copied().unwrap_or(0)
+    }
+
+    fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    fn seed(&self) -> u64 {
+        0x5eed
+    }
+
+    fn mask(&self, table: Table) -> u32 {
+        self.table(table).len() as u32 - 1
+    }
+
+    fn entry(&self, table: Table, index: u32) -> Option<Self::Entry> {
+        self.table(table).get(index as usize).cloned()
+    }
+
+    fn port_seen(&self, index: u32) -> u64 {
+        self.ports.borrow().get(index as usize).copied().unwrap_or(0)
+    }
+
+    fn see_port(&self, index: u32, now: u64) {
+        if let Some(seen) = self.ports.borrow_mut().get_mut(index as usize) {
+            *seen = now;
+        }
+    }
+
+    fn count(&self, stat: Stat) {
+        self.stats.borrow_mut()[stat as usize] += 1;
+    }
+}
+
+impl Entry for Rc<Cell<Line>> {
+    fn load(&self, word: usize) -> u64 {
+        self.get()[word]
+    }
+
+    fn store(&self, word: usize, value: u64) {
+        let mut line = self.get();
+        line[word] = value;
+        self.set(line);
+    }
+
+    fn replace(&self, old: u64, new: u64) -> bool {
+        let same = self.load(0) == old;
+        if same {
+            self.store(0, new);
+        }
+        same
+    }
+}

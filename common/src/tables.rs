@@ -1,0 +1,51 @@
+//! Where tables come from: the engine's view of the maps. Every look-up is total, so that no result is an
+//! `Option` the verifier has to follow: what is not there reads as 0, and 0 admits nothing.
+
+use crate::layout::control::Slot;
+use crate::layout::counters::Stat;
+use crate::layout::entry::Table;
+
+/// The tables under the generation that judges one packet. A packet takes one such view and keeps it.
+pub trait Tables {
+    /// An entry of a flow table.
+    type Entry: Entry;
+
+    /// The generation's parameters.
+    fn slot(&self) -> &Slot;
+
+    /// A word of the generation's image; 0 past its end.
+    fn word(&self, index: u32) -> u32;
+
+    /// Ticks since boot.
+    fn now(&self) -> u64;
+
+    /// Secret of the flow table's hash.
+    fn seed(&self) -> u64;
+
+    /// Entries of a table less one; their number is a power of two.
+    fn mask(&self, table: Table) -> u32;
+
+    /// An entry of a table; `None` past its end.
+    fn entry(&self, table: Table, index: u32) -> Option<Self::Entry>;
+
+    /// Ticks at which a flow with this initiator's port was last seen; see [`crate::engine::flows`].
+    fn port_seen(&self, index: u32) -> u64;
+
+    /// Writes what [`Self::port_seen`] reads.
+    fn see_port(&self, index: u32, now: u64);
+
+    /// Counts one.
+    fn count(&self, stat: Stat);
+}
+
+/// One entry, shared with other CPUs.
+pub trait Entry {
+    /// Reads a word, from memory each time.
+    fn load(&self, word: usize) -> u64;
+
+    /// Writes a word.
+    fn store(&self, word: usize, value: u64);
+
+    /// Replaces the first word if it is still `old`; says whether it did.
+    fn replace(&self, old: u64, new: u64) -> bool;
+}
