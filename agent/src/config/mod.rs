@@ -21,7 +21,8 @@ pub use text::render::{Look, render};
 pub use text::source::{Located, Place, Source};
 pub use value::address::{AddressRange, AddressSet};
 pub use value::duration;
-pub use value::service::{Icmp, IcmpMessage, Service, Transport};
+pub use value::icmp::{Icmp, IcmpMessage};
+pub use value::service::{Service, Transport};
 
 use crate::catalogue::Catalogue;
 use files::Files;

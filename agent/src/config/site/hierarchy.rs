@@ -32,7 +32,10 @@ pub(crate) fn check(written: &[WrittenSite], sink: &Sink) -> Vec<SiteCode> {
     }
     for cycle in cycles(&sites) {
         let place = cycle.first().and_then(|code| places.get(*code)).expect("a code in a cycle was written");
-        let message = format!("the sites {} are each other's parents", cycle.join(", "));
+        let message = match cycle.as_slice() {
+            [code] => format!("the site {code} is its own parent"),
+            codes => format!("the sites {} are each other's parents", codes.join(", ")),
+        };
         sink.report(
             Diagnostic::error(place, message).help("the site at the top has no `parent`: take it out there"),
         );

@@ -10,7 +10,7 @@ use crate::config::{
 };
 
 /// Every key of both files.
-const SITE: &str = r#"
+pub(super) const SITE: &str = r#"
 edition = "current"
 connections = "https"
 rpc = "range"

@@ -9,6 +9,8 @@ mod good;
 mod host_mistakes;
 mod shipped;
 mod site_mistakes;
+mod survives;
+mod system_mistakes;
 
 /// A sound `cmgate.toml` for the system "me".
 const HOST: &str = r#"

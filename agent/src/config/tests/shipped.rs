@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{Loaded, load};
 
 fn config() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../config")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").canonicalize().unwrap()
 }
 
 /// Every TOML file directly in `config/`; those of the catalogue lie deeper.
