@@ -10,8 +10,9 @@ use crate::config::text::source::{Located, Place};
 use crate::config::text::suggest;
 use crate::config::value::name;
 
-/// Checks the `[[site]]` tables. A parent without a table of its own becomes the site at the top, with a warning: the
-/// site that asks may be all an operator has to describe, and too high a top admits nothing between its children.
+/// Checks the `[[site]]` tables. A parent without a table of its own becomes a site at the top, with a warning and no
+/// error: who describes one site of a large hierarchy need not describe the sites above it, and a mistyped parent
+/// admits less, not more.
 pub(crate) fn check(written: &[WrittenSite], sink: &Sink) -> Vec<SiteCode> {
     let mut names = Names::default();
     let mut sites: Vec<SiteCode> = Vec::new();
