@@ -241,7 +241,11 @@ fn flow_table(mut table: Table<'_>, sink: &Sink) -> FlowTable {
 
 fn dhcp_relay(mut table: Table<'_>, sink: &Sink) -> Vec<IpAddr> {
     let example = "[\"10.1.1.40\"]";
-    let list = table.required("servers", &format!("servers = {example}")).and_then(|list| list.strings());
+    let list = table.strings("servers");
+    if !table.has("servers") {
+        let nothing = Diagnostic::warning(table.place(), "[dhcp-relay] has no `servers`: nothing is relayed");
+        sink.report(nothing.help(format!("add servers = {example}, or take the table out")));
+    }
     table.finish();
     let list =
         list.filter(|list| !document::reject_empty(list, "no server to relay to is named", example, sink));

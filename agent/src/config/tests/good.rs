@@ -290,3 +290,15 @@ ports = { wsus-http = 8530 }
 "#;
     insta::assert_snapshot!(warned(site));
 }
+
+#[test]
+fn a_relay_without_servers_relays_nothing() {
+    let (host, site) = (format!("{HOST}[dhcp-relay]\n"), format!("edition = \"current\"{ME}"));
+    let loaded = read(&[("cmgate.toml", &host), ("site.toml", &site)]).expect("sound");
+    assert!(loaded.host.dhcp_relay.is_empty());
+    assert_eq!(
+        loaded.warnings[0].to_string(),
+        "cmgate.toml:5:1: warning: [dhcp-relay] has no `servers`: nothing is relayed \
+         (add servers = [\"10.1.1.40\"], or take the table out)"
+    );
+}
