@@ -57,8 +57,7 @@ fn place_in(most_buckets: usize, steps: &[Step]) -> (Hosts, Vec<Step>) {
         if is_single && here.all(|host| homeless.binary_search(&host.first).is_err()) {
             continue;
         }
-        let first = if rest.is_empty() { 0 } else { step.first };
-        extend(&mut rest, Step { first, ..*step });
+        extend(&mut rest, *step);
     }
     (Hosts { words, mask, seed }, rest)
 }

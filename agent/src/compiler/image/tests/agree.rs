@@ -120,7 +120,7 @@ fn distinct_and_dense<D: Ord>(what: &str, described: &BTreeMap<u32, D>) -> Resul
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn the_engine_says_what_the_lines_say(policy in policies(), random in vec(any::<u128>(), 4)) {

@@ -240,6 +240,22 @@ fn an_empty_policy_admits_nothing_and_still_knows_the_kinds() {
 }
 
 #[test]
+fn a_word_that_says_nothing_is_nobody_even_where_everybody_may() {
+    let mut policy = empty();
+    let everybody = policy.with_set(AddressSet::all());
+    policy.known = everybody;
+    policy.with_line(everybody, everybody, vec![port(Bank::Tcp, 443), port(Bank::Ip, 255)]);
+    let judge = Judge::of(build(&policy).unwrap());
+    let (nobody, somebody) = (Leaf::default(), judge.leaf(ip("192.0.2.1")));
+    for service in [(Bank::Tcp, 443), (Bank::Ip, 255)] {
+        assert!(!judge.verdict(somebody, somebody, service).is_none());
+        assert!(judge.verdict(nobody, somebody, service).is_none());
+        assert!(judge.verdict(somebody, nobody, service).is_none());
+    }
+    assert!(judge.pair(0, 0).unknown_source() && judge.pair(0, 0).unknown_destination());
+}
+
+#[test]
 fn own_and_broadcast_addresses_keep_their_groups() {
     let mut policy = empty();
     let (clients, host) = (policy.with_set(set(&["10.0.0.0/24"])), policy.with_set(set(&["10.0.0.5/32"])));
