@@ -1,1 +1,17 @@
-//! Rig for tests against the real kernel.
+//! Rig for tests against the real kernel: network namespaces, real servers and clients, and the agent among them.
+//!
+//! Everything the rig makes in the kernel or on disk carries the id of the process that made it ([`ownership`]), so
+//! that a signal, a panic or a killed run leaves nothing that the next run does not remove.
+
+pub mod client;
+pub mod evidence;
+pub mod link;
+pub mod needs;
+pub mod netns;
+pub mod ownership;
+pub mod process;
+pub mod server;
+pub mod stream;
+pub mod suite;
+pub mod topology;
+pub mod transfer;
