@@ -1,1 +1,3 @@
 //! The agent's rooms, in the order data flows through them: config, catalogue, compiler, datapath, observation.
+
+pub mod catalogue;

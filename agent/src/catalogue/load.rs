@@ -1,0 +1,323 @@
+//! Reads the catalogue's data files, and refuses what does not fit together.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::edition::{Document, Edition};
+use super::flow::{Answers, Condition, Flow, Protocol, Scope};
+use super::ports::{Feature, PortKey, Ports};
+use super::role::Role;
+
+/// The port lists, in catalogue order: the order of the files here, and of the sections and rows in each.
+const DOCUMENTS: [(&str, &str); 1] =
+    [("current.toml", include_str!("../../../config/catalogue/current.toml"))];
+
+static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| {
+    let ports = ("ports.toml", include_str!("../../../config/catalogue/ports.toml"));
+    let features = ("features.toml", include_str!("../../../config/catalogue/features.toml"));
+    match Catalogue::read(ports, features, &DOCUMENTS) {
+        Ok(catalogue) => catalogue,
+        Err(error) => panic!("the built-in catalogue: {error}"),
+    }
+});
+
+/// Every flow of every edition, and the keys with which a site changes them.
+#[derive(Debug)]
+pub struct Catalogue {
+    flows: Vec<Flow>,
+    port_keys: Vec<PortKey>,
+    features: Vec<Feature>,
+    unchangeable: Vec<Unchangeable>,
+}
+
+/// A fault of a data file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {message}")]
+pub struct LoadError {
+    /// The file's name within `config/catalogue/`.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Catalogue {
+    /// The catalogue built into this binary.
+    pub fn embedded() -> &'static Catalogue {
+        &EMBEDDED
+    }
+
+    /// The flows of an edition, in catalogue order: where several fit one packet, the first counts.
+    pub fn flows(&self, edition: Edition) -> impl Iterator<Item = &Flow> {
+        self.flows.iter().filter(move |flow| flow.edition == edition)
+    }
+
+    /// The flows of every edition.
+    pub fn all_flows(&self) -> impl Iterator<Item = &Flow> {
+        self.flows.iter()
+    }
+
+    /// The key of `[ports]` of that name.
+    pub fn port_key(&self, name: &str) -> Option<&PortKey> {
+        self.port_keys.iter().find(|key| key.name == name)
+    }
+
+    /// Every key of `[ports]`.
+    pub fn port_keys(&self) -> impl Iterator<Item = &PortKey> {
+        self.port_keys.iter()
+    }
+
+    /// Why no edition lets a site change this service's port, where somebody might try to.
+    pub fn unchangeable(&self, name: &str) -> Option<&str> {
+        self.unchangeable
+            .iter()
+            .find(|entry| entry.names.iter().any(|n| n == name))
+            .map(|e| e.reason.as_str())
+    }
+
+    /// The key of `[features]` of that name.
+    pub fn feature(&self, name: &str) -> Option<&Feature> {
+        self.features.iter().find(|feature| feature.name == name)
+    }
+
+    /// Every key of `[features]`.
+    pub fn features(&self) -> impl Iterator<Item = &Feature> {
+        self.features.iter()
+    }
+
+    /// The ports on which a flow's responder listens where the site changes nothing: never `Either` and never
+    /// `Dynamic`, since a key decides both.
+    pub fn default_ports<'a>(&'a self, flow: &'a Flow) -> &'a Ports {
+        match &flow.port_key {
+            Some(name) => self
+                .port_key(name)
+                .and_then(|key| key.default_in(flow.edition))
+                .expect("the loader has checked that each row's key has a default in the row's edition"),
+            None => &flow.ports,
+        }
+    }
+
+    /// Reads the data files, each given by its name and text; the documents in catalogue order.
+    ///
+    /// # Errors
+    ///
+    /// The first fault found, with file and line: a text that is no TOML of the expected form, a role, port key or
+    /// feature that is not defined for the document's edition, a name defined twice, a row that says nothing.
+    pub fn read(
+        ports: (&str, &str),
+        features: (&str, &str),
+        documents: &[(&str, &str)],
+    ) -> Result<Catalogue, LoadError> {
+        let PortsFile { port, unchangeable } = parse(ports)?;
+        let FeaturesFile { feature } = parse(features)?;
+        let mut catalogue = Catalogue {
+            flows: Vec::new(),
+            port_keys: unique(ports, port, |key| &key.name)?,
+            features: unique(features, feature, |feature| &feature.name)?,
+            unchangeable,
+        };
+        for &source in documents {
+            let file: DocumentFile = parse(source)?;
+            for section in &file.section {
+                catalogue.read_section(source, file.document, section)?;
+            }
+        }
+        Ok(catalogue)
+    }
+
+    fn read_section(
+        &mut self,
+        source: (&str, &str),
+        document: Document,
+        section: &Section,
+    ) -> Result<(), LoadError> {
+        let mut back = Vec::new();
+        for row in &section.rows {
+            let flows = self.read_row(source, document, section, row)?;
+            if row.get_ref().two_way.unwrap_or(section.two_way) {
+                // Between equals the way back is the way there, and saying it twice would count nothing twice.
+                back.extend(flows.iter().filter(|flow| flow.initiator != flow.responder).map(|flow| Flow {
+                    initiator: flow.responder,
+                    responder: flow.initiator,
+                    ..flow.clone()
+                }));
+            }
+            self.flows.extend(flows);
+        }
+        self.flows.extend(back);
+        Ok(())
+    }
+
+    /// One flow for each transport the row names.
+    fn read_row(
+        &self,
+        source: (&str, &str),
+        document: Document,
+        section: &Section,
+        spanned: &Spanned<Row>,
+    ) -> Result<Vec<Flow>, LoadError> {
+        let row = spanned.get_ref();
+        let edition = document.edition();
+        let fault = |message| Err(fault(source, spanned.span().start, message));
+        let (Some(initiator), Some(responder)) = (row.from.or(section.from), row.to.or(section.to)) else {
+            return fault("neither the row nor its section says `from` and `to`".to_owned());
+        };
+        for role in [initiator, responder] {
+            if !role.is_in(edition) {
+                return fault(format!("the role {role} is not in the edition {edition}"));
+            }
+        }
+        if let Some(name) = &row.feature
+            && !self.feature(name).is_some_and(|feature| feature.editions.contains(&edition))
+        {
+            return fault(format!("the edition {edition} has no feature \"{name}\""));
+        }
+        let columns: Vec<_> =
+            [(Protocol::Udp, &row.udp), (Protocol::Tcp, &row.tcp), (Protocol::Icmp, &row.icmp)]
+                .into_iter()
+                .filter_map(|(protocol, column)| column.as_ref().map(|ports| (protocol, ports)))
+                .collect();
+        if columns.is_empty() {
+            return fault("the row has none of `udp`, `tcp` and `icmp`".to_owned());
+        }
+        let mut flows = Vec::new();
+        for (protocol, ports) in columns {
+            match (&row.port_key, ports) {
+                (Some(name), _) if self.port_key(name).and_then(|key| key.default_in(edition)).is_none() => {
+                    return fault(format!("the edition {edition} has no port key \"{name}\""));
+                }
+                (None, Ports::Either(_) | Ports::Dynamic) => {
+                    return fault(format!("\"{ports}\" needs a port key to decide it"));
+                }
+                _ => {}
+            }
+            if (protocol == Protocol::Icmp) != (*ports == Ports::EchoRequest) {
+                return fault(format!("\"{ports}\" cannot stand under {protocol}"));
+            }
+            flows.push(Flow {
+                edition,
+                document,
+                section: section.title.clone(),
+                initiator,
+                responder,
+                service: row.service.clone(),
+                slug: row.slug.clone(),
+                protocol,
+                ports: ports.clone(),
+                port_key: row.port_key.clone(),
+                feature: row.feature.clone(),
+                note: row.note.clone(),
+                condition: row.when,
+                scope: row.scope.or(section.scope).unwrap_or_else(|| usual_scope(initiator, responder)),
+                answers: row.answers,
+                broadcast: row.broadcast,
+                proxied: row.proxied,
+                two_way: row.two_way.unwrap_or(section.two_way),
+                opens: row.opens,
+            });
+        }
+        Ok(flows)
+    }
+}
+
+fn usual_scope(initiator: Role, responder: Role) -> Scope {
+    if initiator.is_scoped() || responder.is_scoped() { Scope::SameSite } else { Scope::Anywhere }
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(source: (&str, &str)) -> Result<T, LoadError> {
+    toml::from_str(source.1)
+        .map_err(|error| fault(source, error.span().map_or(0, |span| span.start), error.message().to_owned()))
+}
+
+fn unique<T>(
+    source: (&str, &str),
+    entries: Vec<Spanned<T>>,
+    name: impl Fn(&T) -> &String,
+) -> Result<Vec<T>, LoadError> {
+    let mut seen = HashMap::new();
+    for entry in &entries {
+        if seen.insert(name(entry.get_ref()).clone(), ()).is_some() {
+            let message = format!("\"{}\" is defined twice", name(entry.get_ref()));
+            return Err(fault(source, entry.span().start, message));
+        }
+    }
+    Ok(entries.into_iter().map(Spanned::into_inner).collect())
+}
+
+fn fault((file, text): (&str, &str), offset: usize, message: String) -> LoadError {
+    let line = text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1;
+    LoadError { file: file.to_owned(), line, message }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PortsFile {
+    port: Vec<Spanned<PortKey>>,
+    unchangeable: Vec<Unchangeable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchangeable {
+    names: Vec<String>,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FeaturesFile {
+    feature: Vec<Spanned<Feature>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DocumentFile {
+    document: Document,
+    section: Vec<Section>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Section {
+    title: String,
+    from: Option<Role>,
+    to: Option<Role>,
+    #[serde(default)]
+    two_way: bool,
+    scope: Option<Scope>,
+    rows: Vec<Spanned<Row>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Row {
+    service: String,
+    slug: String,
+    udp: Option<Ports>,
+    tcp: Option<Ports>,
+    icmp: Option<Ports>,
+    port_key: Option<String>,
+    feature: Option<String>,
+    when: Option<Condition>,
+    note: Option<String>,
+    from: Option<Role>,
+    to: Option<Role>,
+    two_way: Option<bool>,
+    scope: Option<Scope>,
+    #[serde(default)]
+    answers: Answers,
+    #[serde(default)]
+    broadcast: bool,
+    #[serde(default)]
+    proxied: bool,
+    #[serde(default = "yes")]
+    opens: bool,
+}
+
+fn yes() -> bool {
+    true
+}
