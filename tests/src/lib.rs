@@ -3,11 +3,17 @@
 //! Everything the rig makes in the kernel or on disk carries the id of the process that made it ([`ownership`]), so
 //! that a signal, a panic or a killed run leaves nothing that the next run does not remove.
 
+pub mod agent;
+pub mod binary;
 pub mod client;
 pub mod evidence;
+pub mod explain;
+pub mod install;
 pub mod link;
+pub mod metrics;
 pub mod needs;
 pub mod netns;
+pub mod notify;
 pub mod ownership;
 pub mod process;
 pub mod server;

@@ -21,8 +21,8 @@ use nix::{
 
 /// Where `ip netns` keeps the names of network namespaces.
 pub const NETNS_ROOT: &str = "/run/netns";
-/// Where BPF objects of rig runs are pinned: apart from `/sys/fs/bpf/cmgate`, which a real agent may be using.
-pub const PIN_ROOT: &str = "/sys/fs/bpf/cmgate-rig";
+/// Where BPF objects are pinned. Rig runs use directories of their own: `cmgate` there may belong to a real agent.
+pub const PIN_ROOT: &str = "/sys/fs/bpf";
 const PREFIX: &str = "cmgate-rig";
 /// Set once a signal ends the process.
 static ENDING: AtomicBool = AtomicBool::new(false);

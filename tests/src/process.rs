@@ -75,6 +75,11 @@ impl Process {
         self.child.id()
     }
 
+    /// Whether it has ended (has closed its output, to be exact).
+    pub fn ended(&self) -> bool {
+        self.output.lock().closed
+    }
+
     /// Everything it said until now.
     pub fn log(&self) -> String {
         self.output.lock().said.clone()
