@@ -25,7 +25,7 @@ impl Agent {
     /// Starts it and waits for `READY=1`: from then on it enforces.
     ///
     /// # Errors
-    /// When it ends or stays silent; with its log.
+    /// When it ends or stays silent; its log is handed in as evidence.
     pub fn start(install: &Install, netns: &Netns) -> Result<Self> {
         let notify = Notify::bind(install.directory())?;
         let mut command = install.command(netns, "run")?;
@@ -85,8 +85,6 @@ impl Agent {
     }
 
     fn wait_for(&self, assignment: &str, limit: Duration) -> Result<String> {
-        self.notify
-            .wait_for(assignment, limit, || self.process.ended())
-            .with_context(|| format!("cmgate run; its log:\n{}", self.log()))
+        self.notify.wait_for(assignment, limit, || self.process.ended()).context("cmgate run")
     }
 }

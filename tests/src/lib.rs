@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod binary;
 pub mod client;
+pub mod demo;
 pub mod evidence;
 pub mod explain;
 pub mod install;
