@@ -5,7 +5,7 @@ use std::{
     process::{Child, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -29,7 +29,6 @@ struct Progress {
 #[derive(Clone, Copy, Default)]
 struct State {
     bytes: u64,
-    last: Option<Instant>,
     ended: bool,
 }
 
@@ -61,7 +60,6 @@ impl Transfer {
             while let Ok(length @ 1..) = body.read(&mut buffer) {
                 let mut state = shared.lock();
                 state.bytes += u64::try_from(length).expect("a buffer's length fits");
-                state.last = Some(Instant::now());
                 shared.changed.notify_all();
             }
             shared.lock().ended = true;
@@ -73,11 +71,6 @@ impl Transfer {
     /// Bytes received until now.
     pub fn bytes(&self) -> u64 {
         self.progress.lock().bytes
-    }
-
-    /// When the last bytes came.
-    pub fn last(&self) -> Option<Instant> {
-        self.progress.lock().last
     }
 
     /// Waits until at least `bytes` have come altogether.

@@ -186,9 +186,16 @@ impl Reload {
             before.words().into(),
             after.words().into(),
             Cell::new(format!("{} and as many echoes, {lost} lost", self.stream.sent)),
-            summary::mark(self.stream.lossless()),
+            summary::mark(self.lossless()),
         ]);
         table
+    }
+
+    /// Whether every datagram and every echo arrived, and the gate counted each of them once under its flow.
+    fn lossless(&self) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point; the stream is short")]
+        let frames = (self.stream.sent + self.stream.returned) as f64;
+        self.stream.lossless() && self.stream_admitted == frames
     }
 
     /// Whether what had to end ended, what may stay stayed, and none of its packets was lost.
@@ -201,17 +208,18 @@ impl Reload {
         let words = format!(
             "generation {} -> {}: swapped in {:.1} ms, {:.0} ms after the file changed\n    \
              dropped meanwhile: {}\n    \
-             datagrams that the gate admitted: {} of {} sent",
+             of {} datagrams and {} echoes the gate admitted {}",
             self.generations[0],
             self.generations[1],
             self.seconds * 1e3,
             self.took.as_secs_f64() * 1e3,
             drops.join(", "),
-            self.stream_admitted,
             self.stream.sent,
+            self.stream.returned,
+            self.stream_admitted,
         );
         let swapped = self.generations[1] > self.generations[0];
-        Summary { good: agree && both_kinds && swapped && self.stream.lossless(), words }
+        Summary { good: agree && both_kinds && swapped && self.lossless(), words }
     }
 }
 
