@@ -104,7 +104,8 @@ fn judged_again<T: Tables>(
     let (source, destination) = (Leaf(question.source_leaf), Leaf(question.destination_leaf));
     let (initiator, responder) = if from_initiator { (source, destination) } else { (destination, source) };
     let now = policy::verdict(tables, initiator, responder, service);
-    if now.is_none() && !(own && !slot.flags.egress()) {
+    let leaves_freely = own && !slot.flags.egress();
+    if now.is_none() && !leaves_freely {
         return UNKNOWN;
     }
     found.entry.store(word::VERDICT, u64::from(now.0) | u64::from(note) << 32);
