@@ -3,3 +3,4 @@
 pub mod catalogue;
 pub mod compiler;
 pub mod config;
+pub mod datapath;

@@ -1,7 +1,7 @@
 //! What an entry is found by.
 
 use crate::address::Address;
-use crate::layout::entry::word;
+use crate::layout::entry::{Line, word};
 use crate::tables::Entry;
 
 use super::Question;
@@ -38,6 +38,13 @@ impl Key {
     pub(super) fn of_datagram(question: &Question) -> Self {
         let rest = u64::from(question.datagram) | u64::from(question.protocol) << 32;
         Self { low: question.source, high: question.destination, rest }
+    }
+
+    /// The key of an entry that stands in a table.
+    pub(super) const fn of_line(line: &Line) -> Self {
+        let [.., low_hi, low_lo, high_hi, high_lo, rest] = *line;
+        let low = Address { hi: low_hi, lo: low_lo };
+        Self { low, high: Address { hi: high_hi, lo: high_lo }, rest }
     }
 
     /// The protocol of the key whose last word this is.

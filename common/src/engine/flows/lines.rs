@@ -46,7 +46,7 @@ pub(super) struct Record {
 
 /// How long an entry lives without a packet, in ticks.
 #[inline(always)]
-fn lifetime(timeouts: &Timeouts, table: Table, protocol: u8, meta: Meta, verdict: Verdict) -> u32 {
+pub(super) fn lifetime(timeouts: &Timeouts, table: Table, protocol: u8, meta: Meta, verdict: Verdict) -> u32 {
     match table {
         Table::Fragments => timeouts.fragment,
         Table::Pending if meta.is_of(Origin::Expected) => {
@@ -65,7 +65,7 @@ fn lifetime(timeouts: &Timeouts, table: Table, protocol: u8, meta: Meta, verdict
 
 /// The first place of a hash's set, and the way at which a look-up starts.
 #[inline(always)]
-fn set_of(hash: u32, mask: u32) -> (u32, u32) {
+pub(super) fn set_of(hash: u32, mask: u32) -> (u32, u32) {
     (hash & mask & !(WAYS - 1), hash >> 28)
 }
 

@@ -9,6 +9,7 @@ mod key;
 mod known;
 mod lines;
 mod ports;
+pub mod stored;
 mod track;
 
 pub use datagram::{recall as recall_datagram, remember as remember_datagram};

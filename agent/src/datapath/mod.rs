@@ -1,0 +1,156 @@
+//! The kernel's side of the gate: loads the programs, publishes generations, attaches, counts, takes over, removes.
+//!
+//! The only room that names aya. Everything it makes is pinned below one root, so that the gate stands without the
+//! agent: `<root>/<layout version>/{maps,programs,links}/`. [`Datapath`] is the writer, of which there is one;
+//! [`inspect`] and [`Probe`] read the pins and need no agent.
+
+mod attach;
+mod clsact;
+mod control;
+mod counters;
+mod device;
+mod error;
+mod events;
+mod grow;
+mod inspect;
+mod links;
+mod load;
+mod maps;
+mod names;
+mod nic;
+mod occupancy;
+mod pins;
+mod probe;
+mod publish;
+mod remove;
+mod shared;
+mod sys;
+mod ticks;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::atomic::AtomicU32;
+use std::time::Instant;
+
+use aya::maps::{Array, MapData};
+use cmgate_common::layout::SLOTS;
+
+use control::ControlBlock;
+use load::Programs;
+use maps::Room;
+use names::Names;
+use pins::Pins;
+use shared::Shared;
+
+pub use error::Error;
+pub use events::{DropEvent, Events};
+pub use inspect::{FlowCounters, Live, LiveInterface, MapUse, OutcomeCount, ProgramUse, inspect};
+pub use nic::{Attached, Egress, Mode, Nic, Note, Xdp};
+pub use probe::{Hook, Judgement, Probe};
+pub use publish::{Generation, IdleTimes, Parameters, Published};
+pub use remove::{Removed, remove};
+
+/// Where the pins stand unless told otherwise.
+pub const DEFAULT_ROOT: &str = "/sys/fs/bpf/cmgate";
+
+/// How much room the maps have. What is pinned is grown, without a gap, where it is too small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Pages of 1 KiB for each of the three generations; [`Datapath::publish`] makes more where an image needs it.
+    pub pages_per_slot: u32,
+    /// Entries of each of the two flow tables, 64 bytes each; rounded up to a power of two, 4 or more.
+    pub flow_capacity: u32,
+    /// Entries of the table of first fragments; rounded likewise.
+    pub fragments: u32,
+}
+
+impl Default for Sizes {
+    /// 2 MiB for a generation, 65,536 flows, 4,096 fragmented datagrams.
+    fn default() -> Self {
+        Self { pages_per_slot: 2048, flow_capacity: 1 << 16, fragments: 1 << 12 }
+    }
+}
+
+/// The programs and maps, loaded or taken over, and the right to change them. Dropping it changes nothing in the
+/// kernel.
+pub struct Datapath {
+    pins: Pins,
+    _lock: File,
+    programs: Programs,
+    room: Room,
+    control: ControlBlock,
+    tables: Shared<AtomicU32>,
+    places: Array<MapData, u32>,
+    names: Names,
+    /// Slots by whose former content a packet may still be judged, and since when they do not rule.
+    may_be_read: [Option<Instant>; SLOTS as usize],
+    took_over: bool,
+}
+
+impl Datapath {
+    /// Loads the programs over the maps pinned below `root`, or over new ones. Interfaces that are attached already
+    /// get these programs at once, under the generation that rules; `sizes` are given to the maps without a gap.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Permission`], [`Error::NoBpf`], [`Error::NoBpffs`] where the machine does not let it;
+    /// [`Error::OtherLayout`] and [`Error::ForeignMap`] where what is pinned is not this agent's; [`Error::Busy`]
+    /// where another one writes; [`Error::Program`] where the kernel refuses a program.
+    pub fn open(root: &Path, sizes: Sizes) -> Result<Self, Error> {
+        let pins = Pins::below(root);
+        pins.check()?;
+        let took_over = pins.exist()?;
+        pins.prepare()?;
+        let lock = pins.lock()?;
+        let wanted = Room::of(sizes);
+        for spec in maps::ALL {
+            spec.check_pin(&pins.map(spec.name))?;
+        }
+        let room = Room::pinned(&pins, wanted)?;
+        let mut programs = Programs::load(&room, |spec| pins.map(spec.name))?;
+        programs.pin(&pins)?;
+        let control = ControlBlock::open(&pins)?;
+        control.draw_seed().map_err(|source| Error::Map {
+            map: maps::CONTROL.name.to_owned(),
+            reason: format!("no random number for the hash: {source}"),
+        })?;
+        // Whatever an agent that died left on the links: from here on all of them read the maps that are pinned.
+        links::replace_all(&pins, &mut programs)?;
+        let mut datapath = Self {
+            tables: maps::TABLES.shared(&pins.map(maps::TABLES.name))?.0,
+            places: maps::PLACES.array(&pins)?,
+            names: Names::open(&pins)?,
+            may_be_read: [took_over.then(Instant::now); SLOTS as usize],
+            pins,
+            _lock: lock,
+            programs,
+            room,
+            control,
+            took_over,
+        };
+        // Tables of generations only grow: what rules must keep its room.
+        let wanted = Room { pages: wanted.pages.max(room.pages), ..wanted };
+        if wanted != room {
+            datapath.grow(wanted)?;
+        }
+        Ok(datapath)
+    }
+
+    /// Where the pins stand.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.pins.root()
+    }
+
+    /// Whether the maps were found rather than made: another agent was here.
+    #[must_use]
+    pub const fn took_over(&self) -> bool {
+        self.took_over
+    }
+
+    /// The number of the generation that rules; 0 before the first.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.control.generation()
+    }
+}
