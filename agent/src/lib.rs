@@ -1,3 +1,4 @@
 //! The agent's rooms, in the order data flows through them: config, catalogue, compiler, datapath, observation.
 
 pub mod catalogue;
+pub mod config;

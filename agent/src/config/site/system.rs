@@ -1,0 +1,178 @@
+//! One system, checked.
+
+use super::check::{Context, Names, check_edition, connections};
+use super::written::WrittenSystem;
+use super::{CmgKind, PortOverrides, SiteCode, System, ports};
+use crate::catalogue::{Place as RolePlace, Role};
+use crate::config::text::diagnostics::{Diagnostic, Sink};
+use crate::config::text::source::Located;
+use crate::config::text::suggest;
+use crate::config::value::name;
+use crate::config::value::prefix::looks_like_address;
+
+/// Checks that a system can be called so: allows name systems, roles, addresses and "host" by the same words.
+pub(crate) fn check_name(name: &Located<String>, names: &mut Names, sink: &Sink) {
+    let value = name.value.as_str();
+    let taken = if Role::all().any(|role| role.name().eq_ignore_ascii_case(value)) {
+        Some("a role")
+    } else if value.eq_ignore_ascii_case("host") {
+        Some("this machine, in an allow")
+    } else if looks_like_address(value) {
+        Some("an address")
+    } else {
+        None
+    };
+    if let Some(what) = taken {
+        let message = format!("a system cannot be called \"{value}\", which means {what}");
+        let help = format!("call it for example \"{}-1\"", value.replace(['.', ':'], "-"));
+        sink.report(Diagnostic::error(&name.place, message).help(help));
+    } else {
+        sink.check(&name.place, name::check(value));
+    }
+    names.claim("system", name, sink);
+}
+
+/// Checks one system. What is wrong is reported and left out.
+pub(crate) fn check(
+    written: &WrittenSystem,
+    site_ports: &PortOverrides,
+    sites: &[SiteCode],
+    context: &Context<'_>,
+) -> System {
+    let own_ports = ports::check(&written.ports, context);
+    ports::check_wsus_pair(&written.ports, &[&own_ports, site_ports], context);
+    let code = written.site_code.as_ref();
+    let system = System {
+        name: written.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
+        roles: roles(&written.roles, context),
+        addresses: written.addresses.clone(),
+        internet: written.internet,
+        any: written.any,
+        site_code: code.and_then(|code| site_code(code, sites, context.sink)),
+        ports: own_ports,
+        connections: written.connections.as_ref().and_then(|word| connections(word, context)),
+        client_kind: written.client_kind.as_ref().map(|kind| kind.value),
+        proxy: written.proxy.as_ref().map(|proxy| proxy.value),
+        multicast_groups: written
+            .multicast_groups
+            .as_ref()
+            .map(|groups| groups.value.clone())
+            .unwrap_or_default(),
+        cmg: written.cmg.as_ref().map(|cmg| cmg.value),
+        site_server_initiates: written.site_server_initiates.as_ref().is_some_and(|yes| yes.value),
+    };
+    check_purpose(written, &system, context);
+    system
+}
+
+fn roles(written: &[Located<String>], context: &Context<'_>) -> Vec<Role> {
+    let mut roles: Vec<Role> = Vec::new();
+    for word in written {
+        let Some(role) = role(word, context) else { continue };
+        if matches!(role.place(), RolePlace::Internet | RolePlace::Any) {
+            let message = format!("\"{role}\" is no role of a machine");
+            let help = format!("to give those addresses to this system, write addresses = [\"{role}\"]");
+            context.sink.report(Diagnostic::error(&word.place, message).help(help));
+        } else if roles.contains(&role) {
+            let message = format!("the role \"{role}\" is named twice");
+            context.sink.report(Diagnostic::warning(&word.place, message).help("take one of them out"));
+        } else {
+            roles.push(role);
+        }
+    }
+    roles
+}
+
+/// Reads a role that the site's edition has.
+pub(crate) fn role(word: &Located<String>, context: &Context<'_>) -> Option<Role> {
+    let Ok(role) = word.value.parse::<Role>() else {
+        let known: Vec<_> = Role::all()
+            .filter(|role| context.edition.is_none_or(|edition| role.is_in(edition)))
+            .map(Role::name)
+            .collect();
+        let message = format!("there is no role \"{}\"", word.value);
+        // All roles would fill the screen; the catalogue command lists them.
+        let help = match suggest::nearest(&word.value, &known) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => "`cmgate catalogue` lists the roles".to_owned(),
+        };
+        context.sink.report(Diagnostic::error(&word.place, message).help(help));
+        return None;
+    };
+    match (context.edition, role.successor()) {
+        (Some(edition), Some(successor)) if !role.is_in(edition) && successor.is_in(edition) => {
+            let message = format!("edition {edition} has no role \"{role}\"");
+            let having: Vec<_> = role.editions().iter().map(ToString::to_string).collect();
+            let help = format!(
+                "it is of edition {}; write \"{successor}\", which does its work now",
+                having.join(", ")
+            );
+            context.sink.report(Diagnostic::error(&word.place, message).help(help));
+        }
+        _ => check_edition("role", word, role.editions(), context),
+    }
+    Some(role)
+}
+
+fn site_code(code: &Located<String>, sites: &[SiteCode], sink: &Sink) -> Option<String> {
+    sink.check(&code.place, name::check_site_code(&code.value))?;
+    if !sites.is_empty() && sites.iter().all(|site| site.code != code.value) {
+        let codes: Vec<_> = sites.iter().map(|site| site.code.as_str()).collect();
+        let message = format!("no [[site]] has the code \"{}\"", code.value);
+        let help = format!(
+            "{}, or add [[site]] code = \"{}\"",
+            suggest::instead(&code.value, "codes", &codes),
+            code.value
+        );
+        sink.report(Diagnostic::error(&code.place, message).help(help));
+    }
+    Some(code.value.clone())
+}
+
+/// Warns of keys that do nothing for the system's roles, and refuses a gateway of two kinds.
+fn check_purpose(written: &WrittenSystem, system: &System, context: &Context<'_>) {
+    let roles = system.all_roles();
+    let has = |names: &[&str]| roles.iter().any(|role| names.contains(&role.name()));
+    let idle = |place, key: &str, needs: &str| {
+        let message = format!("`{key}` does nothing for a system that is no {needs}");
+        context.sink.report(Diagnostic::warning(place, message).help("add the role, or take the key out"));
+    };
+    if let Some(kind) = written.client_kind.as_ref().filter(|_| !has(&["client"])) {
+        idle(&kind.place, "client-kind", "client");
+    }
+    if let Some(groups) =
+        written.multicast_groups.as_ref().filter(|_| !has(&["distribution-point-multicast"]))
+    {
+        idle(&groups.place, "multicast-groups", "distribution-point-multicast");
+    }
+    if let Some(cmg) = &written.cmg {
+        let gateways =
+            ["cloud-management-gateway", "cmg-vm-scale-set", "cmg-classic-cloud-service", "azure-cmg"];
+        let (other, word) = match cmg.value.kind {
+            CmgKind::ScaleSet => ("cmg-classic-cloud-service", "scale-set"),
+            CmgKind::Classic => ("cmg-vm-scale-set", "classic"),
+        };
+        if has(&[other]) {
+            let message = format!("a system with the role {other} cannot be of kind \"{word}\"");
+            let help = "change the role or the kind";
+            context.sink.report(Diagnostic::error(&cmg.place, message).help(help));
+        } else if !has(&gateways) && !has(&["cmg-connection-point"]) {
+            idle(&cmg.place, "cmg", "cloud-management-gateway");
+        }
+    }
+    let Some(edition) = context.edition.filter(|edition| context.catalogue.flows(*edition).next().is_some())
+    else {
+        return;
+    };
+    for (key, _) in written.ports.iter().filter(|(key, _)| system.ports.contains_key(&key.value)) {
+        let answers = |flow: &crate::catalogue::Flow| {
+            flow.port_key.as_deref() == Some(&key.value) && roles.contains(&flow.responder)
+        };
+        if !context.catalogue.flows(edition).any(answers) {
+            let message = format!("none of this system's roles answers on the port \"{}\"", key.value);
+            context
+                .sink
+                .report(Diagnostic::warning(&key.place, message).help("add the role, or take the key out"));
+        }
+    }
+}
