@@ -2,3 +2,6 @@
 
 pub mod catalogue;
 pub mod config;
+pub mod datapath;
+pub mod life;
+pub mod observation;
