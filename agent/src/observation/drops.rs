@@ -5,14 +5,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cmgate_common::layout::counters::Event;
-use cmgate_common::packet::{self, Parsed, protocol};
-use cmgate_common::reason::Outcome;
+use cmgate_common::packet::{self, Packet, Parsed, protocol};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
-use crate::datapath::{Hook, Live};
+use crate::datapath::{DropEvent, Hook, Live};
+
+use super::time;
 
 /// Drops kept for those who ask later.
 const KEPT: usize = 1000;
@@ -20,7 +20,7 @@ const KEPT: usize = 1000;
 /// A dropped packet: a line of the stable JSON of `cmgate drops`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drop {
-    /// When the agent heard of it.
+    /// When.
     pub time: String,
     /// Where it was judged; the index where the name is not known.
     pub interface: String,
@@ -47,28 +47,25 @@ pub struct Drop {
 }
 
 impl Drop {
-    /// Of an event heard at `time`, on the interface of that name.
+    /// Of an event on the interface of that name.
     #[must_use]
-    pub fn of(event: &Event, time: String, interface: Option<&str>) -> Self {
-        let outcome = Outcome::all().nth(event.outcome as usize);
-        let captured = (event.captured as usize).min(event.head.len());
-        let frame = Captured { head: &event.head[..captured], length: event.length };
+    pub fn of(event: &DropEvent, interface: Option<&str>) -> Self {
+        let frame = Captured { head: &event.head, length: event.length };
         let packet = match packet::parse(&frame) {
             Parsed::Ip(packet) => Some(packet),
             Parsed::Settled(_) => None,
         };
-        let ported = packet.filter(|packet| {
-            !packet.fragment.follows() && matches!(packet.protocol, protocol::TCP | protocol::UDP)
-        });
-        let icmp = packet.filter(|packet| !packet.fragment.follows() && packet.is_icmp());
+        let whole = packet.filter(|packet| !packet.fragment.follows());
+        let ported = whole.filter(|packet| matches!(packet.protocol, protocol::TCP | protocol::UDP));
+        let icmp = whole.filter(Packet::is_icmp);
         let port = ported.map(|packet| packet.destination_port.to_string());
         let kind = icmp.map(|packet| format!("{}/{}", packet.icmp_type(), packet.destination_port & 0xff));
         Self {
-            time,
+            time: time::text(event.at),
             interface: interface.map_or_else(|| event.ifindex.to_string(), str::to_owned),
-            hook: hook(event.hook).to_owned(),
-            verdict: outcome.map_or("drop", Outcome::verdict).to_owned(),
-            reason: outcome.map_or_else(|| event.outcome.to_string(), |outcome| outcome.reason().name().to_owned()),
+            hook: event.hook.to_string(),
+            verdict: event.outcome.verdict().to_owned(),
+            reason: event.outcome.reason().name().to_owned(),
             source: packet.map(|packet| packet.source.into()),
             destination: packet.map(|packet| packet.destination.into()),
             protocol: packet.map(|packet| protocol_name(packet.protocol)),
@@ -113,10 +110,6 @@ impl cmgate_common::frame::Frame for Captured<'_> {
     fn read<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
         self.head.read(offset)
     }
-}
-
-fn hook(number: u32) -> &'static str {
-    if number == Hook::Egress as u32 { "egress" } else { "ingress" }
 }
 
 fn protocol_name(number: u8) -> String {
@@ -167,7 +160,7 @@ impl Drops {
             .filter(|counted| !counted.outcome.reason().admits())
             .map(|counted| Counted {
                 interface: counted.interface.clone().unwrap_or_default(),
-                hook: hook(counted.hook as u32).to_owned(),
+                hook: counted.hook.to_string(),
                 verdict: counted.outcome.verdict().to_owned(),
                 reason: counted.outcome.reason().name().to_owned(),
                 packets: counted.count.packets,
@@ -252,25 +245,25 @@ impl Sample {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use cmgate_common::layout::control::Flags;
     use cmgate_common::layout::counters::EVENT_HEAD;
-    use cmgate_common::reason::Reason;
+    use cmgate_common::reason::{Outcome, Reason, settle};
     use etherparse::PacketBuilder;
 
     use super::*;
 
-    fn event(frame: &[u8], reason: Reason) -> Event {
-        let captured = frame.len().min(EVENT_HEAD);
-        let mut head = [0; EVENT_HEAD];
-        head[..captured].copy_from_slice(&frame[..captured]);
-        Event {
-            time: 0,
+    fn event(frame: &[u8], reason: Reason) -> DropEvent {
+        let outcome: Outcome = settle(reason, Flags::NONE).1;
+        DropEvent {
+            at: UNIX_EPOCH,
             ifindex: 3,
             length: u32::try_from(frame.len()).unwrap(),
             generation: 4,
-            outcome: reason as u32,
-            hook: 0,
-            captured: u32::try_from(captured).unwrap(),
-            head,
+            outcome,
+            hook: Hook::Ingress,
+            head: frame[..frame.len().min(EVENT_HEAD)].to_vec(),
         }
     }
 
@@ -287,16 +280,16 @@ mod tests {
     #[test]
     fn a_drop_is_told_with_its_addresses_even_where_only_the_head_was_kept() {
         for payload in [0, 1400] {
-            let told = Drop::of(&event(&tcp(payload), Reason::UnknownSource), "T".to_owned(), Some("eth1"));
+            let told = Drop::of(&event(&tcp(payload), Reason::UnknownSource), Some("eth1"));
             assert_eq!(
                 told.to_string(),
-                "T eth1 ingress drop unknown-source 10.66.0.10 port 51234 -> 10.1.1.20 tcp/445"
+                "1970-01-01T00:00:00.000Z eth1 ingress drop unknown-source 10.66.0.10 port 51234 -> 10.1.1.20 tcp/445"
             );
         }
         let icmp = built_icmp();
-        let told = Drop::of(&event(&icmp, Reason::Service), "T".to_owned(), None);
-        assert_eq!(told.to_string(), "T 3 ingress drop service 2001:db8::1 -> 2001:db8::2 icmpv6/128/0");
-        let told = Drop::of(&event(&[0; 60], Reason::Ethertype), "T".to_owned(), Some("eth1"));
+        let told = Drop::of(&event(&icmp, Reason::Service), None);
+        assert_eq!(told.to_string(), "1970-01-01T00:00:00.000Z 3 ingress drop service 2001:db8::1 -> 2001:db8::2 icmpv6/128/0");
+        let told = Drop::of(&event(&[0; 60], Reason::Ethertype), Some("eth1"));
         assert_eq!(told.source, None);
     }
 
@@ -314,7 +307,7 @@ mod tests {
 
     #[test]
     fn the_json_is_the_documented_one() {
-        let told = Drop::of(&event(&tcp(0), Reason::UnknownSource), "T".to_owned(), Some("eth1"));
+        let told = Drop::of(&event(&tcp(0), Reason::UnknownSource), Some("eth1"));
         insta::assert_snapshot!(serde_json::to_string(&told).unwrap(), @"");
     }
 
@@ -323,7 +316,7 @@ mod tests {
         let sample = Sample::default();
         let mut follower = sample.follow();
         for number in 0..=KEPT {
-            sample.push(Drop::of(&event(&tcp(0), Reason::Service), number.to_string(), None));
+            sample.push(Drop { time: number.to_string(), ..Drop::of(&event(&tcp(0), Reason::Service), None) });
         }
         let recent = sample.recent();
         assert_eq!((recent.len(), recent[0].time.as_str()), (KEPT, "1"));

@@ -1,0 +1,6 @@
+//! The agent's life.
+pub mod bundle;
+pub mod notify;
+pub mod sources;
+pub mod surroundings;
+pub mod watch;
