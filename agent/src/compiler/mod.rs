@@ -1,3 +1,4 @@
 //! (catalogue, site, host) -> policy -> tables. Pure: no I/O, no clock; the same input gives the same bytes.
 
+pub mod image;
 pub mod policy;

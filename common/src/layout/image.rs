@@ -46,7 +46,7 @@ pub struct Directory {
 pub const SERVICES: u32 = 4 * 65_536 + 256;
 
 /// Where each protocol's words of `services` start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum Bank {
     /// By destination port.

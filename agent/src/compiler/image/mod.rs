@@ -1,0 +1,124 @@
+//! Policy lines -> the tables the programs read: recursive flow classification, as
+//! [`cmgate_common::layout::image`] lays it out.
+//!
+//! One [`sweep`] over all address sets cuts both address spaces into runs that no set tells apart. Each run's
+//! [`groups`], zone ([`zones`]) and kind ([`kinds`]) make its leaf; [`hosts6`] and [`trie`] hold the leaves.
+//! [`services`] does the same for ports, and [`verdicts`] says which flow is the first for what is left.
+
+mod bits;
+mod groups;
+mod hosts6;
+mod kinds;
+mod services;
+mod sweep;
+mod too_large;
+mod trie;
+mod verdicts;
+mod zones;
+
+use cmgate_common::layout::Leaf;
+use cmgate_common::layout::image::{Directory, Kind, PAGE};
+
+use self::groups::Groups;
+use self::services::Services;
+use self::sweep::{Run, Swept};
+use self::trie::{Step, Trie};
+use self::zones::Zones;
+use super::policy::Policy;
+
+pub use self::too_large::{Limit, TooLarge};
+
+/// Words of an image at most: 1 GiB.
+const WORDS: u64 = 1 << 28;
+
+/// One generation's tables, ready to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The tables, each from a page's start; a whole number of [`PAGE`]s.
+    pub words: Vec<u32>,
+    /// Where in `words` each table starts.
+    pub directory: Directory,
+}
+
+impl Image {
+    /// Bytes the tables take.
+    pub fn memory(&self) -> usize {
+        size_of_val(self.words.as_slice())
+    }
+}
+
+/// Builds the tables of a policy. The same policy gives the same words.
+///
+/// # Errors
+///
+/// Where the policy tells more apart than the tables have numbers for, or would take more words than they may.
+///
+/// # Panics
+///
+/// Where a line, a binding or `known` names a set that is not in `policy.sets`, or a line a flow that is not in
+/// `policy.flows`.
+pub fn build(policy: &Policy) -> Result<Image, TooLarge> {
+    let kinds = kinds::sets(policy);
+    let Swept { v4, v6, mut signatures } = sweep::sweep(kinds.iter().map(|(_, set)| set).chain(&policy.sets));
+    let zones = Zones::of(policy, &signatures)?;
+    let stand_ins = zones::stand_ins(policy, &mut signatures);
+    let services = Services::of(policy);
+    let groups = Groups::of(policy, &signatures, &services)?;
+
+    let leaves: Vec<Leaf> = signatures
+        .iter()
+        .zip(zones.of_signatures())
+        .enumerate()
+        .map(|(signature, (members, zone))| groups.leaf(signature, zone, kinds::kind(members)))
+        .collect();
+    let stand_in = |signature: usize| groups.leaf(signature, 0, Kind::LinkLocal);
+    let interfaces = zones.interface_rows(policy, &stand_ins, stand_in)?;
+
+    let mut trie = Trie::default();
+    let root4 = trie.root(&steps(&v4, &leaves))?;
+    let (hosts6, steps6) = hosts6::place(&steps(&v6, &leaves));
+    let root6 = trie.root(&steps6)?;
+
+    let mut tables = Tables::default();
+    let directory = Directory {
+        interfaces: tables.add(&interfaces)?,
+        services: tables.add(&services.words)?,
+        root4: tables.add(&root4)?,
+        root6: tables.add(&root6)?,
+        pairs_width: groups.pairs_width,
+        pairs: tables.add(&groups.pairs)?,
+        verdicts_width: services.classes(),
+        verdicts: tables.add(&groups.verdicts)?,
+        hosts6_mask: hosts6.mask,
+        hosts6_seed: hosts6.seed,
+        hosts6: tables.add(&hosts6.words)?,
+        nodes: tables.add(&trie.nodes)?,
+    };
+    Ok(Image { words: tables.0, directory })
+}
+
+/// The runs as the trie wants them: a leaf, and from where on it holds.
+fn steps(runs: &[Run], leaves: &[Leaf]) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::with_capacity(runs.len());
+    for run in runs {
+        trie::extend(&mut steps, Step { first: run.first, leaf: leaves[run.signature as usize] });
+    }
+    steps
+}
+
+/// Tables one after the other.
+#[derive(Default)]
+struct Tables(Vec<u32>);
+
+impl Tables {
+    /// Appends a table and says where it starts: at a page, so that neither a bucket nor a node lies across two.
+    fn add(&mut self, table: &[u32]) -> Result<u32, TooLarge> {
+        let start = self.0.len();
+        let end = (start + table.len()).next_multiple_of(PAGE as usize);
+        Limit::Words.check(end as u64)?;
+        self.0.reserve(end - start);
+        self.0.extend_from_slice(table);
+        self.0.resize(end, 0);
+        Ok(u32::try_from(start).expect("the limit of words is below 2^32"))
+    }
+}

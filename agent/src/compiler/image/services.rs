@@ -1,0 +1,72 @@
+//! Service classes: ports, ICMP types and protocols that no line tells apart.
+
+use cmgate_common::layout::image::{Bank, SERVICES};
+
+use super::bits::{self, Bits, Interner};
+use crate::compiler::policy::{Policy, ServiceRange};
+
+/// The service table, and which classes each line admits.
+pub(super) struct Services {
+    /// The class at each place of the table; 0 where no line names it.
+    pub(super) words: Vec<u32>,
+    /// The classes of each line, ascending.
+    pub(super) of_lines: Vec<Vec<u32>>,
+    classes: u32,
+}
+
+impl Services {
+    /// Sorts the services of a policy's lines into classes.
+    pub(super) fn of(policy: &Policy) -> Self {
+        let mut cuts = vec![0];
+        for (first, past) in policy.lines.iter().flat_map(|line| &line.services).map(places) {
+            cuts.extend([first, past]);
+        }
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts.retain(|cut| *cut < SERVICES);
+
+        let none = Bits::below(policy.lines.len());
+        let mut lines_of_pieces = vec![none.clone(); cuts.len()];
+        for (index, line) in policy.lines.iter().enumerate() {
+            for (first, past) in line.services.iter().map(places) {
+                let from = cuts.partition_point(|cut| *cut < first);
+                let to = cuts.partition_point(|cut| *cut < past);
+                for piece in lines_of_pieces.get_mut(from..to).unwrap_or_default() {
+                    piece.insert(index);
+                }
+            }
+        }
+
+        let mut classes = Interner::default();
+        classes.number(none.words());
+        let mut words = Vec::with_capacity(SERVICES as usize);
+        for (index, lines) in lines_of_pieces.iter().enumerate() {
+            let past = cuts.get(index + 1).copied().unwrap_or(SERVICES);
+            words.resize(past as usize, classes.number(lines.words()));
+        }
+        let lines_of_classes = classes.into_sequences();
+        let mut of_lines = vec![Vec::new(); policy.lines.len()];
+        for (class, lines) in (0..).zip(&lines_of_classes) {
+            for line in bits::members(lines) {
+                of_lines[line].push(class);
+            }
+        }
+        let classes =
+            u32::try_from(lines_of_classes.len()).expect("no more classes than places in the table");
+        Self { words, of_lines, classes }
+    }
+
+    /// How many classes there are, class 0 among them.
+    pub(super) fn classes(&self) -> u32 {
+        self.classes
+    }
+}
+
+/// The first place of a range in the table, and the first past it.
+fn places(range: &ServiceRange) -> (u32, u32) {
+    let start = range.bank as u32;
+    // Protocol numbers are one byte, and the bank of protocols is the table's last.
+    let size = if range.bank == Bank::Ip { SERVICES - start } else { 1 << 16 };
+    let first = start + u32::from(range.first).min(size);
+    (first, (start + (u32::from(range.last) + 1).min(size)).max(first))
+}
