@@ -89,7 +89,7 @@ impl Kernel {
         Ok(Self { handle, announcements: Box::new(messages.map(drop)) })
     }
 
-    async fn ask(&self) -> Result<Surroundings> {
+    async fn ask(&mut self) -> Result<Surroundings> {
         let links: Vec<LinkMessage> = self
             .handle
             .link()

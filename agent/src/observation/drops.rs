@@ -63,7 +63,7 @@ impl Drop {
         Self {
             time: time::text(event.at),
             interface: interface.map_or_else(|| event.ifindex.to_string(), str::to_owned),
-            hook: event.hook.to_string(),
+            hook: hook(event.hook).to_owned(),
             verdict: event.outcome.verdict().to_owned(),
             reason: event.outcome.reason().name().to_owned(),
             source: packet.map(|packet| packet.source.into()),
@@ -109,6 +109,13 @@ impl cmgate_common::frame::Frame for Captured<'_> {
 
     fn read<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
         self.head.read(offset)
+    }
+}
+
+fn hook(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Ingress => "ingress",
+        Hook::Egress => "egress",
     }
 }
 
@@ -160,7 +167,7 @@ impl Drops {
             .filter(|counted| !counted.outcome.reason().admits())
             .map(|counted| Counted {
                 interface: counted.interface.clone().unwrap_or_default(),
-                hook: counted.hook.to_string(),
+                hook: hook(counted.hook).to_owned(),
                 verdict: counted.outcome.verdict().to_owned(),
                 reason: counted.outcome.reason().name().to_owned(),
                 packets: counted.count.packets,
