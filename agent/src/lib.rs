@@ -4,5 +4,6 @@ pub mod catalogue;
 pub mod compiler;
 pub mod config;
 pub mod datapath;
+pub mod explain;
 pub mod life;
 pub mod observation;

@@ -131,6 +131,18 @@ impl Protocol {
     }
 }
 
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Condition::Http => "http",
+            Condition::Https => "https",
+            Condition::OneVm => "one-vm",
+            Condition::SeveralVms => "several-vms",
+            Condition::DomainClient => "domain-client",
+        })
+    }
+}
+
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

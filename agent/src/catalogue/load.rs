@@ -1,37 +1,19 @@
 //! Reads the catalogue's data files, and refuses what does not fit together.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::collections::HashSet;
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::edition::{Document, Edition};
+use super::edition::Document;
 use super::flow::{Answers, Condition, Flow, Protocol, Scope};
 use super::ports::{Feature, PortKey, Ports};
 use super::role::Role;
+use super::{Catalogue, Unchangeable};
 
 /// The port lists, in catalogue order: the order of the files here, and of the sections and rows in each.
 const DOCUMENTS: [(&str, &str); 1] =
     [("current.toml", include_str!("../../../config/catalogue/current.toml"))];
-
-static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| {
-    let ports = ("ports.toml", include_str!("../../../config/catalogue/ports.toml"));
-    let features = ("features.toml", include_str!("../../../config/catalogue/features.toml"));
-    match Catalogue::read(ports, features, &DOCUMENTS) {
-        Ok(catalogue) => catalogue,
-        Err(error) => panic!("the built-in catalogue: {error}"),
-    }
-});
-
-/// Every flow of every edition, and the keys with which a site changes them.
-#[derive(Debug)]
-pub struct Catalogue {
-    flows: Vec<Flow>,
-    port_keys: Vec<PortKey>,
-    features: Vec<Feature>,
-    unchangeable: Vec<Unchangeable>,
-}
 
 /// A fault of a data file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,62 +27,16 @@ pub struct LoadError {
     pub message: String,
 }
 
+/// Reads the data files that are built into the binary.
+pub(super) fn embedded() -> Result<Catalogue, LoadError> {
+    Catalogue::read(
+        ("ports.toml", include_str!("../../../config/catalogue/ports.toml")),
+        ("features.toml", include_str!("../../../config/catalogue/features.toml")),
+        &DOCUMENTS,
+    )
+}
+
 impl Catalogue {
-    /// The catalogue built into this binary.
-    pub fn embedded() -> &'static Catalogue {
-        &EMBEDDED
-    }
-
-    /// The flows of an edition, in catalogue order: where several fit one packet, the first counts.
-    pub fn flows(&self, edition: Edition) -> impl Iterator<Item = &Flow> {
-        self.flows.iter().filter(move |flow| flow.edition == edition)
-    }
-
-    /// The flows of every edition.
-    pub fn all_flows(&self) -> impl Iterator<Item = &Flow> {
-        self.flows.iter()
-    }
-
-    /// The key of `[ports]` of that name.
-    pub fn port_key(&self, name: &str) -> Option<&PortKey> {
-        self.port_keys.iter().find(|key| key.name == name)
-    }
-
-    /// Every key of `[ports]`.
-    pub fn port_keys(&self) -> impl Iterator<Item = &PortKey> {
-        self.port_keys.iter()
-    }
-
-    /// Why no edition lets a site change this service's port, where somebody might try to.
-    pub fn unchangeable(&self, name: &str) -> Option<&str> {
-        self.unchangeable
-            .iter()
-            .find(|entry| entry.names.iter().any(|n| n == name))
-            .map(|e| e.reason.as_str())
-    }
-
-    /// The key of `[features]` of that name.
-    pub fn feature(&self, name: &str) -> Option<&Feature> {
-        self.features.iter().find(|feature| feature.name == name)
-    }
-
-    /// Every key of `[features]`.
-    pub fn features(&self) -> impl Iterator<Item = &Feature> {
-        self.features.iter()
-    }
-
-    /// The ports on which a flow's responder listens where the site changes nothing: never `Either` and never
-    /// `Dynamic`, since a key decides both.
-    pub fn default_ports<'a>(&'a self, flow: &'a Flow) -> &'a Ports {
-        match &flow.port_key {
-            Some(name) => self
-                .port_key(name)
-                .and_then(|key| key.default_in(flow.edition))
-                .expect("the loader has checked that each row's key has a default in the row's edition"),
-            None => &flow.ports,
-        }
-    }
-
     /// Reads the data files, each given by its name and text; the documents in catalogue order.
     ///
     /// # Errors
@@ -238,9 +174,9 @@ fn unique<T>(
     entries: Vec<Spanned<T>>,
     name: impl Fn(&T) -> &String,
 ) -> Result<Vec<T>, LoadError> {
-    let mut seen = HashMap::new();
+    let mut seen = HashSet::new();
     for entry in &entries {
-        if seen.insert(name(entry.get_ref()).clone(), ()).is_some() {
+        if !seen.insert(name(entry.get_ref()).as_str()) {
             let message = format!("\"{}\" is defined twice", name(entry.get_ref()));
             return Err(fault(source, entry.span().start, message));
         }
@@ -258,13 +194,6 @@ fn fault((file, text): (&str, &str), offset: usize, message: String) -> LoadErro
 struct PortsFile {
     port: Vec<Spanned<PortKey>>,
     unchangeable: Vec<Unchangeable>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Unchangeable {
-    names: Vec<String>,
-    reason: String,
 }
 
 #[derive(Deserialize)]

@@ -1,4 +1,7 @@
 //! (catalogue, site, host) -> policy -> tables. Pure: no I/O, no clock; the same input gives the same bytes.
 
 pub mod image;
+pub mod lines;
 pub mod policy;
+pub mod reference;
+pub mod warnings;

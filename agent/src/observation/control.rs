@@ -56,7 +56,7 @@ pub async fn serve(mut path: watch::Receiver<PathBuf>, desk: Desk) {
         let wanted = path.borrow_and_update().clone();
         let served = async {
             loop {
-                let listener = patience::get("control socket", &board, async || bind(&wanted).await).await;
+                let listener = patience::get("control socket", &board, || bind(&wanted)).await;
                 if let Err(error) = axum::serve(listener, routes.clone()).await {
                     tracing::warn!("control socket {}: {error}", wanted.display());
                 }

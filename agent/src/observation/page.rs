@@ -46,7 +46,7 @@ pub async fn serve(mut address: watch::Receiver<Option<SocketAddr>>, board: Boar
 /// Serves at one address until it is given up.
 async fn at(address: SocketAddr, pages: &Router, board: &Board) {
     loop {
-        let listener = patience::get("metrics", board, async || {
+        let listener = patience::get("metrics", board, || async move {
             TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))
         })
         .await;

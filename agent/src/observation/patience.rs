@@ -8,7 +8,10 @@ use super::agent::Board;
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Tries until it succeeds. What is in the way stands among the warnings about `about`, and once in the log.
-pub(super) async fn get<T>(about: &str, board: &Board, attempt: impl AsyncFn() -> anyhow::Result<T>) -> T {
+pub(super) async fn get<T, F>(about: &str, board: &Board, attempt: impl Fn() -> F) -> T
+where
+    F: Future<Output = anyhow::Result<T>>,
+{
     let mut said = String::new();
     loop {
         let error = match attempt().await {

@@ -1,0 +1,138 @@
+//! What in a site looks like a mistake: roles, systems and allows from which nothing follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::draft::{Draft, Drafts, Reach};
+use super::extras;
+use super::flows::Outcome;
+use super::members::Members;
+use super::own::Own;
+use super::sets::Sets;
+use super::shadow;
+use crate::catalogue::{Place, Role};
+use crate::compiler::warnings::Warning;
+use crate::config::{Endpoint, Site};
+
+pub(super) struct Findings<'a, 'c> {
+    pub(super) site: &'c Site,
+    /// The place of this machine's system.
+    pub(super) here: Option<usize>,
+    pub(super) own: &'a Own,
+    pub(super) members: &'a mut Members<'c>,
+    pub(super) sets: &'a mut Sets,
+    pub(super) drafts: &'a Drafts,
+}
+
+impl Findings<'_, '_> {
+    /// Every warning, by kind, then in the order of the catalogue's roles and of the site file.
+    pub(super) fn all(mut self, outcomes: &[Outcome<'_>]) -> Vec<Warning> {
+        let mut found = self.cloud_roles(outcomes);
+        found.extend(self.roles_without_system(outcomes));
+        found.extend(self.roles_nobody_asks(outcomes));
+        found.extend(self.roles_of_allows());
+        found.extend(self.systems_without_flow(outcomes));
+        found.extend(self.shadowed_allows());
+        found
+    }
+
+    fn cloud_roles(&self, outcomes: &[Outcome<'_>]) -> Vec<Warning> {
+        let mut flows: BTreeMap<Role, BTreeSet<String>> = BTreeMap::new();
+        for outcome in outcomes.iter().filter(|outcome| outcome.runs) {
+            for role in [outcome.flow.initiator, outcome.flow.responder] {
+                if self.members.means_internet(role) {
+                    flows.entry(role).or_default().insert(outcome.flow.id());
+                }
+            }
+        }
+        let warn = |(role, flows): (Role, BTreeSet<String>)| Warning::CloudRoleIsInternet {
+            role,
+            flows: flows.into_iter().collect(),
+        };
+        flows.into_iter().map(warn).collect()
+    }
+
+    fn roles_without_system(&self, outcomes: &[Outcome<'_>]) -> Vec<Warning> {
+        let mut asking: BTreeMap<Role, BTreeSet<Role>> = BTreeMap::new();
+        for outcome in outcomes.iter().filter(|outcome| outcome.initiators && !outcome.responders) {
+            let Outcome { flow, .. } = outcome;
+            // A kind of gateway that the site does not use is not missed.
+            if flow.responder.place() == Place::Machine {
+                asking.entry(flow.responder).or_default().insert(flow.initiator);
+            }
+        }
+        let warn = |(role, asking): (Role, BTreeSet<Role>)| Warning::RoleWithoutSystem {
+            role,
+            asking: asking.into_iter().collect(),
+        };
+        asking.into_iter().map(warn).collect()
+    }
+
+    fn roles_nobody_asks(&self, outcomes: &[Outcome<'_>]) -> Vec<Warning> {
+        let mut asked: BTreeMap<Role, (bool, BTreeSet<Role>)> = BTreeMap::new();
+        for outcome in outcomes {
+            let (runs, initiators) = asked.entry(outcome.flow.responder).or_default();
+            *runs |= outcome.runs;
+            initiators.insert(outcome.flow.initiator);
+        }
+        let written: BTreeSet<Role> = self.site.systems.iter().flat_map(|system| &system.roles).copied().collect();
+        let warn = |role: Role| match asked.get(&role) {
+            Some((false, initiators)) => {
+                Some(Warning::RoleNobodyAsks { role, initiators: initiators.iter().copied().collect() })
+            }
+            Some((true, _)) | None => None,
+        };
+        written.into_iter().filter_map(warn).collect()
+    }
+
+    fn roles_of_allows(&mut self) -> Vec<Warning> {
+        let mut found = Vec::new();
+        for allow in &self.site.allows {
+            for end in allow.from.iter().chain(&allow.to) {
+                if let Endpoint::Role(role) = end
+                    && self.members.with_role(*role, self.sets) == Sets::EMPTY
+                {
+                    found.push(Warning::AllowOfEmptyRole { allow: allow.name.clone(), role: *role });
+                }
+            }
+        }
+        found
+    }
+
+    fn systems_without_flow(&mut self, outcomes: &[Outcome<'_>]) -> Vec<Warning> {
+        let busy: BTreeSet<usize> =
+            outcomes.iter().flat_map(|outcome| outcome.systems.iter().copied()).collect();
+        let ends = self.site.allows.iter().flat_map(|allow| allow.from.iter().chain(&allow.to));
+        let mut allowed = Vec::new();
+        for end in ends {
+            allowed.push(extras::one_end(end, self.own, self.members, self.sets));
+        }
+        let idle = |place: &usize| {
+            let addresses = self.sets.get(self.members.addresses(*place));
+            // This machine is there to be one, whatever its roles.
+            Some(*place) != self.here
+                && !busy.contains(place)
+                && !allowed.iter().any(|end| self.sets.get(*end).intersects(addresses))
+        };
+        let names = (0..self.site.systems.len()).filter(idle).map(|place| self.site.systems[place].name.clone());
+        names.map(|system| Warning::SystemWithoutFlow { system }).collect()
+    }
+
+    /// The failsafe does not count: it is this host's, and the site file is every host's.
+    fn shadowed_allows(&self) -> Vec<Warning> {
+        let mut before: Vec<&Draft> = Vec::new();
+        let mut found = Vec::new();
+        for line in self.drafts.lines.iter().filter(|line| line.reach != Reach::ThisHost) {
+            if line.reach == Reach::Reached
+                && let Some(covering) = shadow::covering(line, &before, self.sets)
+            {
+                let by: BTreeSet<usize> = covering.iter().map(|line| line.flow).collect();
+                found.push(Warning::AllowShadowed {
+                    allow: self.drafts.flows[line.flow].id.trim_start_matches("allow/").to_owned(),
+                    by: by.into_iter().map(|flow| self.drafts.flows[flow].id.clone()).collect(),
+                });
+            }
+            before.push(line);
+        }
+        found
+    }
+}

@@ -1,0 +1,120 @@
+//! A site becomes lines: who may ask whom for what, in order of precedence, as it concerns one host.
+//!
+//! [`compile`] first writes the lines that hold for every host of the site: the failsafe, the catalogue's flows between
+//! the members of their roles, the allows. Then it cuts them to this host.
+
+mod algebra;
+mod draft;
+mod extras;
+mod findings;
+mod flows;
+mod gateways;
+mod host;
+mod internet;
+mod members;
+mod own;
+mod services;
+mod sets;
+mod shadow;
+mod site_codes;
+#[cfg(test)]
+mod tests;
+
+use ipnet::IpNet;
+
+use self::draft::Drafts;
+use self::findings::Findings;
+use self::flows::FlowCompiler;
+use self::host::HostView;
+use self::members::Members;
+use self::own::Own;
+use self::sets::Sets;
+use self::site_codes::SiteCodes;
+use super::policy::{Policy, SetId};
+use super::warnings::Warning;
+use crate::catalogue::Catalogue;
+use crate::config::{Endpoint, Host, Site};
+
+/// What the kernel knows of this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Its addresses with the prefix lengths of their subnets.
+    pub own: Vec<IpNet>,
+    /// The row in the counters and its name, of each interface that the host file names, there or not: an interface
+    /// without a row is bound to nothing.
+    pub interfaces: Vec<(u32, String)>,
+}
+
+/// A site compiled for one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compiled {
+    /// What is admitted.
+    pub policy: Policy,
+    /// What the operator should look at; about the site, whatever the host.
+    pub warnings: Vec<Warning>,
+}
+
+/// Compiles a site for one host. `loaded` and `host` are checked: the host's system is one of the site's.
+#[must_use]
+pub fn compile(catalogue: &Catalogue, loaded: &Site, host: &Host, machine: &Machine) -> Compiled {
+    let here = loaded.systems.iter().position(|system| system.name.eq_ignore_ascii_case(&host.system));
+    let mut sets = Sets::new();
+    let mut drafts = Drafts::default();
+    let own = Own::of(machine, here.map(|place| &loaded.systems[place]), &mut sets);
+    let codes = SiteCodes::of(loaded);
+    let mut members = Members::of(loaded, &codes, here, &own, &mut sets);
+    if let Some(failsafe) = &host.failsafe {
+        extras::failsafe(failsafe, &own, &mut sets, &mut drafts);
+    }
+    let mut compiler = FlowCompiler {
+        catalogue,
+        site: loaded,
+        codes: &codes,
+        own: &own,
+        members: &mut members,
+        sets: &mut sets,
+        drafts: &mut drafts,
+    };
+    let outcomes: Vec<_> =
+        catalogue.flows(loaded.edition).filter_map(|flow| compiler.compile(flow)).collect();
+    extras::dhcp_relay(&host.dhcp_relay, &own, &mut members, &mut sets, &mut drafts);
+    for allow in &loaded.allows {
+        extras::allow(allow, &own, &mut members, &mut sets, &mut drafts);
+    }
+    let known = known(loaded, host, &own, &members, &mut sets);
+    let findings =
+        Findings { site: loaded, here, own: &own, members: &mut members, sets: &mut sets, drafts: &drafts };
+    let warnings = findings.all(&outcomes);
+    let bindings = host::bindings(loaded, host, machine, &members, &mut sets);
+    let view = HostView { transit: host.transit, own: &own, sets: &mut sets };
+    Compiled { policy: view.policy(drafts, known, bindings), warnings }
+}
+
+/// The policy that holds where no site can be read: the failsafe alone, and with no host file not even that.
+#[must_use]
+pub fn failsafe_only(host: Option<&Host>, machine: &Machine) -> Policy {
+    let mut sets = Sets::new();
+    let mut drafts = Drafts::default();
+    let own = Own::of(machine, None, &mut sets);
+    if let Some(failsafe) = host.and_then(|host| host.failsafe.as_ref()) {
+        extras::failsafe(failsafe, &own, &mut sets, &mut drafts);
+    }
+    let known = own.addresses;
+    HostView { transit: false, own: &own, sets: &mut sets }.policy(drafts, known, Vec::new())
+}
+
+/// Every address that the site or the host file names. What `internet` and `any` stand for in an allow is not: it is
+/// admitted there without being anybody.
+fn known(site: &Site, host: &Host, own: &Own, members: &Members<'_>, sets: &mut Sets) -> SetId {
+    let mut named: Vec<SetId> = (0..site.systems.len()).map(|place| members.addresses(place)).collect();
+    named.push(own.addresses);
+    for end in site.allows.iter().flat_map(|allow| allow.from.iter().chain(&allow.to)) {
+        if let Endpoint::Addresses(addresses) = end {
+            named.push(sets.add(addresses.clone()));
+        }
+    }
+    let proxies = site.systems.iter().map(|system| system.proxy).chain([site.proxy]).flatten();
+    let single = proxies.map(|proxy| proxy.ip()).chain(host.dhcp_relay.iter().copied());
+    named.push(sets.add(single.collect()));
+    sets.union(named)
+}

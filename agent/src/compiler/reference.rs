@@ -1,0 +1,56 @@
+//! The policy read line by line: slow, and plain enough to be believed. What the tables say must be this.
+
+use std::net::IpAddr;
+
+use cmgate_common::layout::image::Bank;
+
+use super::policy::{Line, Policy, SetId};
+
+impl Policy {
+    /// The flow by which `source` may ask `destination` for a service, as its place in [`Policy::flows`]. `port` is the
+    /// destination port, `type << 8 | code`, or the protocol number, as `bank` has it.
+    #[must_use]
+    pub fn admits(&self, source: IpAddr, destination: IpAddr, bank: Bank, port: u16) -> Option<u32> {
+        self.fitting(source, destination, bank, port).next().map(|line| line.flow)
+    }
+
+    /// Every flow that fits, in order of precedence, each once: the first is the one that counts.
+    #[must_use]
+    pub fn all_admitting(&self, source: IpAddr, destination: IpAddr, bank: Bank, port: u16) -> Vec<u32> {
+        let mut flows = Vec::new();
+        for line in self.fitting(source, destination, bank, port) {
+            if !flows.contains(&line.flow) {
+                flows.push(line.flow);
+            }
+        }
+        flows
+    }
+
+    /// Whether the address is in some system or allow.
+    #[must_use]
+    pub fn knows(&self, address: IpAddr) -> bool {
+        self.holds(self.known, address)
+    }
+
+    fn fitting(
+        &self,
+        source: IpAddr,
+        destination: IpAddr,
+        bank: Bank,
+        port: u16,
+    ) -> impl Iterator<Item = &Line> {
+        let offers = move |line: &&Line| {
+            line.services.iter().any(|range| range.bank == bank && (range.first..=range.last).contains(&port))
+        };
+        // No flow runs from an address to itself.
+        let lines = if source == destination { &[] } else { self.lines.as_slice() };
+        lines
+            .iter()
+            .filter(offers)
+            .filter(move |line| self.holds(line.sources, source) && self.holds(line.destinations, destination))
+    }
+
+    fn holds(&self, set: SetId, address: IpAddr) -> bool {
+        self.sets[set.0 as usize].contains(address)
+    }
+}

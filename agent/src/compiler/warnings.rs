@@ -1,0 +1,107 @@
+//! What the compiler tells the operator: nothing of it is wrong, and all of it is easily a mistake.
+
+use std::fmt;
+
+use crate::catalogue::Role;
+
+/// Something in a site from which nothing follows, or more than was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    /// No system has a cloud role, so it means the whole internet.
+    CloudRoleIsInternet {
+        /// The role.
+        role: Role,
+        /// The flows that lead there.
+        flows: Vec<String>,
+    },
+    /// No system has a role that others ask for something.
+    RoleWithoutSystem {
+        /// The role.
+        role: Role,
+        /// The roles of systems that would ask.
+        asking: Vec<Role>,
+    },
+    /// Systems have a role, and nobody who could ask them for it.
+    RoleNobodyAsks {
+        /// The role.
+        role: Role,
+        /// The roles that would ask.
+        initiators: Vec<Role>,
+    },
+    /// An allow names a role that no system has.
+    AllowOfEmptyRole {
+        /// The allow's name.
+        allow: String,
+        /// The role.
+        role: Role,
+    },
+    /// Neither the catalogue nor an allow says anything about a system.
+    SystemWithoutFlow {
+        /// Its name.
+        system: String,
+    },
+    /// Everything an allow admits is admitted without it.
+    AllowShadowed {
+        /// The allow's name.
+        allow: String,
+        /// The flows that admit it.
+        by: Vec<String>,
+    },
+}
+
+impl Warning {
+    /// The kind of warning, for tools: stable across releases.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Warning::CloudRoleIsInternet { .. } => "cloud-role-is-internet",
+            Warning::RoleWithoutSystem { .. } => "role-without-system",
+            Warning::RoleNobodyAsks { .. } => "role-nobody-asks",
+            Warning::AllowOfEmptyRole { .. } => "allow-of-empty-role",
+            Warning::SystemWithoutFlow { .. } => "system-without-flow",
+            Warning::AllowShadowed { .. } => "allow-shadowed",
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::CloudRoleIsInternet { role, flows } => write!(
+                f,
+                "no system has the role {role}, so it means the whole internet for {}; write a system with its addresses \
+                 to narrow that",
+                flows.join(", ")
+            ),
+            Warning::RoleWithoutSystem { role, asking } => write!(
+                f,
+                "no system has the role {role}, which {} would ask; write one if there is one",
+                list(asking)
+            ),
+            Warning::RoleNobodyAsks { role, initiators } => write!(
+                f,
+                "nobody asks the systems of the role {role}: no {} that could is a system",
+                list(initiators)
+            ),
+            Warning::AllowOfEmptyRole { allow, role } => write!(
+                f,
+                "the allow \"{allow}\" names the role {role}, which no system has; give it to a system, or name addresses"
+            ),
+            Warning::SystemWithoutFlow { system } => write!(
+                f,
+                "nothing is admitted from or to the system \"{system}\": check its roles, and that the systems it talks to \
+                 are there"
+            ),
+            Warning::AllowShadowed { allow, by } => write!(
+                f,
+                "the allow \"{allow}\" changes nothing: {} admit{} all of it; take it out",
+                by.join(", "),
+                if by.len() == 1 { "s" } else { "" }
+            ),
+        }
+    }
+}
+
+fn list(roles: &[Role]) -> String {
+    roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ")
+}
