@@ -23,8 +23,8 @@ const CAPACITY: usize = 4;
 const OBLIVION: u64 = 1 << 20;
 
 /// A compiled policy that can be asked.
-pub struct Judge<'p> {
-    policy: &'p Policy,
+pub struct Judge {
+    policy: Policy,
     memory: Memory,
     flags: Flags,
     rows: Vec<(u32, String)>,
@@ -39,10 +39,10 @@ pub struct Ruling<'p> {
     pub flow: Option<&'p FlowInfo>,
 }
 
-impl<'p> Judge<'p> {
+impl Judge {
     /// Of a policy and the image built of it, on interfaces with these rows and names.
     #[must_use]
-    pub fn new(policy: &'p Policy, image: Image, flags: Flags, rows: Vec<(u32, String)>) -> Self {
+    pub fn new(policy: Policy, image: Image, flags: Flags, rows: Vec<(u32, String)>) -> Self {
         let entry = 1;
         let timeouts = Timeouts {
             tcp_established: entry,
@@ -58,6 +58,18 @@ impl<'p> Judge<'p> {
         let slot =
             Slot { generation: 1, flags: flags.with(Flags::EGRESS), directory: image.directory, timeouts };
         Self { policy, memory: Memory::new(slot, image.words, CAPACITY), flags, rows }
+    }
+
+    /// What it judges by.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Whether what leaves is judged, and not only remembered.
+    #[must_use]
+    pub fn judges_egress(&self) -> bool {
+        self.flags.egress()
     }
 
     /// Where this question's packet is judged: leaving if its source is this host's own, else coming in.
@@ -88,7 +100,7 @@ impl<'p> Judge<'p> {
 
     /// Judges the question's packet where [`Self::hook`] says, on the interface in `row`.
     #[must_use]
-    pub fn answer(&self, question: &Question, row: u32) -> Ruling<'p> {
+    pub fn answer(&self, question: &Question, row: u32) -> Ruling<'_> {
         let frame = frame::build(question);
         match self.hook(question) {
             Hook::Ingress => self.ingress(&frame, row),
@@ -98,12 +110,12 @@ impl<'p> Judge<'p> {
 
     /// Judges a frame coming in on the interface in `row`.
     #[must_use]
-    pub fn ingress(&self, frame: &[u8], row: u32) -> Ruling<'p> {
+    pub fn ingress(&self, frame: &[u8], row: u32) -> Ruling<'_> {
         self.forget();
         self.ruling(engine::ingress(frame, &self.memory, row))
     }
 
-    fn egress(&self, frame: &[u8]) -> Ruling<'p> {
+    fn egress(&self, frame: &[u8]) -> Ruling<'_> {
         self.forget();
         let ruling = match engine::egress(frame, &self.memory) {
             Some(decision) => self.ruling(decision),
@@ -118,7 +130,7 @@ impl<'p> Judge<'p> {
 
     /// The flows beside `counted` that would admit the question's packet, in order of precedence.
     #[must_use]
-    pub fn also(&self, question: &Question, counted: Option<&FlowInfo>) -> Vec<&'p str> {
+    pub fn also(&self, question: &Question, counted: Option<&str>) -> Vec<&str> {
         let v4 = question.source.is_ipv4();
         let (bank, port) = match question.asked {
             Asked::Tcp(port) => (Bank::Tcp, port),
@@ -133,13 +145,13 @@ impl<'p> Judge<'p> {
             .all_admitting(question.source, question.destination, bank, port)
             .into_iter()
             .map(|flow| self.policy.flows[flow as usize].id.as_str())
-            .filter(|id| counted.is_none_or(|counted| counted.id != *id))
+            .filter(|id| counted != Some(*id))
             .collect()
     }
 
     /// A flow of this policy by its id.
     #[must_use]
-    pub fn flow(&self, id: &str) -> Option<&'p FlowInfo> {
+    pub fn flow(&self, id: &str) -> Option<&FlowInfo> {
         self.policy.flows.iter().find(|flow| flow.id == id)
     }
 
@@ -152,7 +164,7 @@ impl<'p> Judge<'p> {
         self.memory.advance(OBLIVION);
     }
 
-    fn ruling(&self, decision: Decision) -> Ruling<'p> {
+    fn ruling(&self, decision: Decision) -> Ruling<'_> {
         let named = decision.reason.admits() && !decision.verdict.is_none();
         let flow = named.then(|| &self.policy.flows[decision.verdict.flow() as usize]);
         Ruling { reason: decision.reason, flow }

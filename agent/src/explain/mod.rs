@@ -5,3 +5,4 @@ pub mod answer;
 pub mod frame;
 pub mod judge;
 pub mod question;
+pub mod view;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::time;
+use super::{log, time};
 
 /// The agent's part of the status.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -168,7 +168,13 @@ impl Board {
     /// What is known now.
     #[must_use]
     pub fn read(&self) -> AgentStatus {
-        self.0.borrow().clone()
+        let mut status = self.0.borrow().clone();
+        let lost = log::lost();
+        if lost > 0 {
+            let warning = format!("{lost} lines could not be written: is the disk full?");
+            status.warnings.insert("log".to_owned(), vec![warning]);
+        }
+        status
     }
 
     /// Writes.

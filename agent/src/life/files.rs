@@ -64,7 +64,11 @@ impl Files {
                 failed.push(format!("{}: {error}", directory.display()));
             }
         }
-        self.watched = wanted;
+        if self.watched != wanted {
+            self.watched = wanted;
+            // What changed there between the files' reading and this moment was not seen.
+            self.stirred.notify_one();
+        }
         anyhow::ensure!(failed.is_empty(), "changes there go unseen until SIGHUP: {}", failed.join("; "));
         Ok(())
     }
@@ -141,6 +145,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
+    use futures::FutureExt as _;
+
     use super::*;
 
     /// Far longer than an event takes, and only waited for in full where a test fails.
@@ -153,6 +159,7 @@ mod tests {
     fn watching(paths: &[&Path]) -> Files {
         let mut files = Files::new().unwrap();
         files.watch(paths.iter().copied()).unwrap();
+        assert!(files.stirred.notified().now_or_never().is_some(), "what went before is looked at");
         files
     }
 
