@@ -14,7 +14,8 @@ pub struct Policy {
     pub lines: Vec<Line>,
     /// The address sets that lines name, each once.
     pub sets: Vec<AddressSet>,
-    /// Every address that is in some system or allow: the others are unknown.
+    /// Every address that the files name, in a system, an allow, as a proxy or as a server to relay to, and the own
+    /// ones: the others are unknown.
     pub known: SetId,
     /// This host's addresses.
     pub own: AddressSet,

@@ -26,7 +26,7 @@ impl Policy {
         flows
     }
 
-    /// Whether the address is in some system or allow.
+    /// Whether the files name the address.
     #[must_use]
     pub fn knows(&self, address: IpAddr) -> bool {
         self.holds(self.known, address)
@@ -44,10 +44,9 @@ impl Policy {
         };
         // No flow runs from an address to itself.
         let lines = if source == destination { &[] } else { self.lines.as_slice() };
-        lines
-            .iter()
-            .filter(offers)
-            .filter(move |line| self.holds(line.sources, source) && self.holds(line.destinations, destination))
+        lines.iter().filter(offers).filter(move |line| {
+            self.holds(line.sources, source) && self.holds(line.destinations, destination)
+        })
     }
 
     fn holds(&self, set: SetId, address: IpAddr) -> bool {

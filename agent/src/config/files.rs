@@ -74,7 +74,7 @@ impl Memory {
 
 impl Origin for Memory {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let text = self.files.get(path).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))?;
+        let text = self.files.get(&normal(path)).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))?;
         Ok(text.clone().into_bytes())
     }
 
@@ -162,20 +162,26 @@ impl<'o> Files<'o> {
     }
 }
 
-/// A path as named in a file: relative ones start at that file's directory. `.` and `..` are resolved by words alone.
+/// A path as named in a file: relative ones start at that file's directory. `..` is left for the kernel to follow, which
+/// knows where a symbolic link leads.
 pub(crate) fn beside(file: &Path, named: &str) -> PathBuf {
     let joined = file.parent().unwrap_or(Path::new("")).join(named);
-    let mut path = PathBuf::new();
-    for part in joined.components() {
-        match (part, path.components().next_back()) {
+    joined.components().filter(|part| *part != Component::CurDir).collect()
+}
+
+/// The path with `..` resolved by its words alone: the same for two spellings of one path.
+pub(crate) fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match (part, normal.components().next_back()) {
             (Component::CurDir, _) => {}
             (Component::ParentDir, Some(Component::Normal(_))) => {
-                path.pop();
+                normal.pop();
             }
-            _ => path.push(part),
+            _ => normal.push(part),
         }
     }
-    path
+    normal
 }
 
 /// FNV-1a over paths and texts, 128 bits: tells whether files changed, the same in every release. It is no protection
@@ -210,9 +216,11 @@ mod tests {
     fn named_paths_start_at_the_file_that_names_them() {
         let file = Path::new("/etc/cmgate/cmgate.toml");
         assert_eq!(beside(file, "site.toml"), Path::new("/etc/cmgate/site.toml"));
-        assert_eq!(beside(file, "./a/../../site.toml"), Path::new("/etc/site.toml"));
+        assert_eq!(beside(file, "./a/../../site.toml"), Path::new("/etc/cmgate/a/../../site.toml"));
+        assert_eq!(normal(&beside(file, "a/../../site.toml")), Path::new("/etc/site.toml"));
         assert_eq!(beside(file, "/srv/site.toml"), Path::new("/srv/site.toml"));
         assert_eq!(beside(Path::new("cmgate.toml"), "../site.toml"), Path::new("../site.toml"));
+        assert_eq!(normal(Path::new("a/../../site.toml")), Path::new("../site.toml"));
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub use text::render::{Look, render};
 pub use text::source::{Located, Place, Source};
 pub use value::address::{AddressRange, AddressSet};
 pub use value::duration;
-pub use value::service::{Icmp, IcmpMessage, Service, Transport};
+pub use value::icmp::{Icmp, IcmpMessage};
+pub use value::service::{Service, Transport};
 
 use crate::catalogue::Catalogue;
 use files::Files;
@@ -83,3 +84,6 @@ pub fn parse(origin: &dyn Origin, path: &Path) -> Result<Loaded, Report> {
         _ => Err(Report { diagnostics, files, host: sound_host }),
     }
 }
+
+#[cfg(test)]
+mod tests;

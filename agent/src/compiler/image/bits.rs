@@ -69,8 +69,8 @@ pub(super) fn is_empty(words: &[u64]) -> bool {
 /// The numbers in a set, ascending.
 pub(super) fn members(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
     words.iter().enumerate().flat_map(|(index, &word)| {
-        std::iter::successors(Some(word), |rest| Some(rest & (rest - 1)))
-            .take_while(|rest| *rest != 0)
+        let without_lowest = |rest: &u64| Some(rest & (rest - 1)).filter(|rest| *rest != 0);
+        std::iter::successors(Some(word).filter(|word| *word != 0), without_lowest)
             .map(move |rest| index * 64 + rest.trailing_zeros() as usize)
     })
 }

@@ -28,8 +28,12 @@ pub(super) struct Hosts {
 /// that of its surroundings, so that the trie does not branch for it. Where even the most buckets there may be are too
 /// few, those hosts stay in the trie that found theirs full.
 pub(super) fn place(steps: &[Step]) -> (Hosts, Vec<Step>) {
+    place_in(MOST_BUCKETS, steps)
+}
+
+fn place_in(most_buckets: usize, steps: &[Step]) -> (Hosts, Vec<Step>) {
     let singles: Vec<Step> = (0..steps.len()).flat_map(|at| addresses(steps, at)).collect();
-    let (buckets, seed) = dimensions(&singles);
+    let (buckets, seed) = dimensions(most_buckets, &singles);
     let mask = (buckets - 1) as u32;
     let mut words = vec![0; buckets * HOST_BUCKET as usize];
     let mut used = vec![0; buckets];
@@ -53,8 +57,7 @@ pub(super) fn place(steps: &[Step]) -> (Hosts, Vec<Step>) {
         if is_single && here.all(|host| homeless.binary_search(&host.first).is_err()) {
             continue;
         }
-        let first = if rest.is_empty() { 0 } else { step.first };
-        extend(&mut rest, Step { first, ..*step });
+        extend(&mut rest, *step);
     }
     (Hosts { words, mask, seed }, rest)
 }
@@ -71,13 +74,13 @@ fn addresses(steps: &[Step], at: usize) -> impl Iterator<Item = Step> {
 }
 
 /// The fewest buckets, and the first seed, with which none overflows; the most buckets where there is no such seed.
-fn dimensions(hosts: &[Step]) -> (usize, u32) {
-    let mut buckets = hosts.len().next_power_of_two().min(MOST_BUCKETS);
+fn dimensions(most_buckets: usize, hosts: &[Step]) -> (usize, u32) {
+    let mut buckets = hosts.len().next_power_of_two().min(most_buckets);
     loop {
         if let Some(seed) = (0..SEEDS).find(|seed| fits(hosts, buckets, *seed)) {
             return (buckets, seed);
         }
-        if buckets == MOST_BUCKETS {
+        if buckets == most_buckets {
             return (buckets, 0);
         }
         buckets *= 2;
@@ -95,4 +98,71 @@ fn fits(hosts: &[Step], buckets: usize, seed: u32) -> bool {
 
 fn bucket(host: &Step, seed: u32, mask: u32) -> usize {
     host_bucket((host.first >> 64) as u64, host.first as u64, seed, mask) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use cmgate_common::layout::Leaf;
+
+    use super::*;
+
+    /// The leaf of an address: its bucket's word, or else its step's.
+    fn leaf(hosts: &Hosts, steps: &[Step], address: u128) -> Leaf {
+        let start =
+            bucket(&Step { first: address, leaf: Leaf(0) }, hosts.seed, hosts.mask) * HOST_BUCKET as usize;
+        let found = hosts.words[start..start + 15].chunks(5).find(|entry| {
+            entry[4] != 0 && (0..4).all(|index| entry[index] == (address >> (32 * index)) as u32)
+        });
+        match found {
+            Some(entry) => Leaf(entry[4]),
+            None => steps[steps.partition_point(|step| step.first <= address) - 1].leaf,
+        }
+    }
+
+    /// Hosts 1 of every 16 addresses, by turns with two leaves, and at last two neighbours and a hole in a network.
+    fn steps(hosts: u128) -> Vec<Step> {
+        let mut steps = vec![Step { first: 0, leaf: Leaf(7) }];
+        for host in 0..hosts {
+            steps.push(Step { first: 16 * host + 1, leaf: Leaf(1 + host as u32 % 2) });
+            steps.push(Step { first: 16 * host + 2, leaf: Leaf(7) });
+        }
+        let rest = [(16 * hosts, 3), (16 * hosts + 2, 9), (16 * hosts + 64, 0), (16 * hosts + 65, 9)];
+        steps.extend(rest.map(|(first, leaf)| Step { first, leaf: Leaf(leaf) }));
+        steps
+    }
+
+    fn assert_same(before: &[Step], hosts: &Hosts, after: &[Step]) {
+        let last = before.last().map_or(0, |step| step.first);
+        for address in 0..last + 16 {
+            let known = before[before.partition_point(|step| step.first <= address) - 1].leaf;
+            assert_eq!(leaf(hosts, after, address), known, "{address}");
+        }
+    }
+
+    #[test]
+    fn hosts_leave_their_surroundings_whole() {
+        let before = steps(500);
+        let (hosts, after) = place(&before);
+        assert_same(&before, &hosts, &after);
+        // The network, the next one, the hole in it: no bucket can say "default".
+        assert_eq!(after.iter().map(|step| step.leaf.0).collect::<Vec<_>>(), [7, 9, 0, 9]);
+        assert!(hosts.mask < 4096, "{}", hosts.mask);
+    }
+
+    #[test]
+    fn hosts_without_a_bucket_stay_in_the_trie() {
+        let before = steps(500);
+        let (hosts, after) = place_in(32, &before);
+        assert_eq!(hosts.mask, 31);
+        assert!(after.len() > 2 * (500 - 32 * 3), "{} steps", after.len());
+        assert_same(&before, &hosts, &after);
+    }
+
+    #[test]
+    fn without_hosts_there_is_one_empty_bucket() {
+        let before = [Step { first: 0, leaf: Leaf(0) }];
+        let (hosts, after) = place(&before);
+        assert_eq!((hosts.words, hosts.mask), (vec![0; HOST_BUCKET as usize], 0));
+        assert_eq!(after, before);
+    }
 }

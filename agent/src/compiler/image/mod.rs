@@ -11,6 +11,8 @@ mod hosts6;
 mod kinds;
 mod services;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod too_large;
 mod trie;
 mod verdicts;

@@ -1,6 +1,6 @@
 //! Service classes: ports, ICMP types and protocols that no line tells apart.
 
-use cmgate_common::layout::image::{Bank, SERVICES};
+use cmgate_common::layout::image::SERVICES;
 
 use super::bits::{self, Bits, Interner};
 use crate::compiler::policy::{Policy, ServiceRange};
@@ -62,11 +62,9 @@ impl Services {
     }
 }
 
-/// The first place of a range in the table, and the first past it.
+/// The first place of a range in the table, and the first past it. Protocols are the table's last bank: numbers above
+/// 255, which no packet has, lie past its end.
 fn places(range: &ServiceRange) -> (u32, u32) {
     let start = range.bank as u32;
-    // Protocol numbers are one byte, and the bank of protocols is the table's last.
-    let size = if range.bank == Bank::Ip { SERVICES - start } else { 1 << 16 };
-    let first = start + u32::from(range.first).min(size);
-    (first, (start + (u32::from(range.last) + 1).min(size)).max(first))
+    (start + u32::from(range.first), start + u32::from(range.last) + 1)
 }

@@ -34,7 +34,7 @@ pub(super) struct Trie {
 }
 
 impl Trie {
-    /// The words of a root for these steps, the first of which starts at 0.
+    /// The words of a root for these steps. What lies before the first has its leaf, too.
     pub(super) fn root(&mut self, steps: &[Step]) -> Result<Vec<u32>, TooLarge> {
         let pieces = self.block(&mut &*steps, 0, 0, 16)?;
         let mut words = Vec::new();
@@ -67,7 +67,9 @@ impl Trie {
             {
                 *steps = &steps[1..];
             }
-            let [step, rest @ ..] = steps else { unreachable!("the first step starts at 0") };
+            let [step, rest @ ..] = steps else {
+                unreachable!("there is a step in force, from the first on")
+            };
             let Some(next) = rest.first().filter(|next| next.first <= last) else {
                 push(index, step.leaf.0);
                 break;
@@ -102,5 +104,58 @@ fn write(pieces: &[Piece], count: usize, words: &mut Vec<u32>) {
     let ends = pieces.iter().skip(1).map(|piece| piece.0 as usize).chain([count]);
     for ((_, word), end) in pieces.iter().zip(ends) {
         words.resize(start + end, *word);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(borders: &[(u128, u32)]) -> Vec<Step> {
+        borders.iter().map(|(first, leaf)| Step { first: *first, leaf: Leaf(*leaf) }).collect()
+    }
+
+    #[test]
+    fn equal_nodes_are_one() {
+        // The upper half of 10.1.2.0/24, 10.1.3.0/24 and 10.2.2.0/24, and all of 10.3.0.0/16.
+        let v4 = |bits: u128| bits << 96;
+        let halves =
+            [0x0a01_0280, 0x0a01_0380, 0x0a02_0280].map(|half| [(v4(half), 5), (v4(half + 0x80), 0)]);
+        let network = [[(v4(0x0a03_0000), 6), (v4(0x0a04_0000), 0)]];
+        let borders = [vec![(0, 0)], halves.concat(), network.concat()].concat();
+        let mut trie = Trie::default();
+        let root = trie.root(&steps(&borders)).unwrap();
+        assert_eq!(
+            trie.nodes.len(),
+            3 * PAGE as usize,
+            "a half, and the two networks of two halves and of one"
+        );
+        let half = &trie.nodes[..PAGE as usize];
+        assert_eq!(half, [[0; 128], [5; 128]].concat());
+        assert_eq!((root[0x0a01], root[0x0a02]), (Leaf::NODE | 1, Leaf::NODE | 2));
+        assert_eq!(trie.nodes[PAGE as usize..][..5], [0, 0, Leaf::NODE, Leaf::NODE, 0]);
+        assert_eq!(root[0x0a03], 6);
+        assert_eq!(root.iter().filter(|word| **word != 0).count(), 3);
+        assert_eq!(trie.root(&steps(&borders)).unwrap(), root);
+        assert_eq!(trie.nodes.len(), 3 * PAGE as usize, "a second root shares the nodes of the first");
+    }
+
+    #[test]
+    fn both_ends_of_the_space_can_be_single_addresses() {
+        let mut trie = Trie::default();
+        let root = trie.root(&steps(&[(0, 1), (1, 0), (u128::MAX, 2)])).unwrap();
+        let follow = |path: u128| {
+            let mut word = root[(path >> 112) as usize];
+            for depth in 2..16 {
+                if word & Leaf::NODE == 0 {
+                    break;
+                }
+                let byte = (path >> (120 - 8 * depth)) as u8;
+                word = trie.nodes[(word & !Leaf::NODE) as usize * PAGE as usize + usize::from(byte)];
+            }
+            word
+        };
+        let paths = [0, 1, u128::MAX >> 1, u128::MAX - 1, u128::MAX];
+        assert_eq!(paths.map(follow), [1, 0, 0, 0, 2]);
     }
 }

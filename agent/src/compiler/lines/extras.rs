@@ -86,14 +86,7 @@ pub(super) fn allow(
     let sources = ends(&allow.from, own, members, sets);
     let destinations = ends(&allow.to, own, members, sets);
     let services = services::of_site(&allow.services);
-    drafts.push(Draft {
-        flow,
-        sources,
-        destinations,
-        shared: Sets::EMPTY,
-        services,
-        reach: Reach::Reached,
-    });
+    drafts.push(Draft { flow, sources, destinations, shared: Sets::EMPTY, services, reach: Reach::Reached });
 }
 
 /// The addresses at one end of an allow.

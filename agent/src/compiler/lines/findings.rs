@@ -74,7 +74,8 @@ impl Findings<'_, '_> {
             *runs |= outcome.runs;
             initiators.insert(outcome.flow.initiator);
         }
-        let written: BTreeSet<Role> = self.site.systems.iter().flat_map(|system| &system.roles).copied().collect();
+        let written: BTreeSet<Role> =
+            self.site.systems.iter().flat_map(|system| &system.roles).copied().collect();
         let warn = |role: Role| match asked.get(&role) {
             Some((false, initiators)) => {
                 Some(Warning::RoleNobodyAsks { role, initiators: initiators.iter().copied().collect() })
@@ -102,7 +103,9 @@ impl Findings<'_, '_> {
         let busy: BTreeSet<usize> =
             outcomes.iter().flat_map(|outcome| outcome.systems.iter().copied()).collect();
         let ends = self.site.allows.iter().flat_map(|allow| allow.from.iter().chain(&allow.to));
-        let mut allowed = Vec::new();
+        // The failsafe and the DHCP relay count, though they are this host's alone.
+        let here = self.drafts.lines.iter().filter(|line| line.reach == Reach::ThisHost);
+        let mut allowed: Vec<_> = here.flat_map(|line| [line.sources, line.destinations]).collect();
         for end in ends {
             allowed.push(extras::one_end(end, self.own, self.members, self.sets));
         }
@@ -113,7 +116,8 @@ impl Findings<'_, '_> {
                 && !busy.contains(place)
                 && !allowed.iter().any(|end| self.sets.get(*end).intersects(addresses))
         };
-        let names = (0..self.site.systems.len()).filter(idle).map(|place| self.site.systems[place].name.clone());
+        let names =
+            (0..self.site.systems.len()).filter(idle).map(|place| self.site.systems[place].name.clone());
         names.map(|system| Warning::SystemWithoutFlow { system }).collect()
     }
 

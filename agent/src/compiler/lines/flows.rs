@@ -129,7 +129,8 @@ impl<'c> FlowCompiler<'_, 'c> {
             Some(Condition::OneVm) => !several,
             Some(Condition::SeveralVms) => several,
             Some(Condition::DomainClient) => {
-                !said(Answer::ClientKind(ClientKind::Workgroup)) && !said(Answer::ClientKind(ClientKind::Internet))
+                !said(Answer::ClientKind(ClientKind::Workgroup))
+                    && !said(Answer::ClientKind(ClientKind::Internet))
             }
             Some(Condition::Http | Condition::Https) | None => true,
         }
@@ -158,6 +159,9 @@ impl<'c> FlowCompiler<'_, 'c> {
             return false;
         }
         let number = self.drafts.flow(flow.id(), |id| info(flow, id));
+        let known = &mut self.drafts.flows[number];
+        known.tftp |= flow.answers == Answers::FreshPort;
+        known.broadcast |= flow.broadcast;
         let mut line = Draft {
             flow: number,
             sources: Sets::EMPTY,
@@ -240,8 +244,10 @@ impl<'c> FlowCompiler<'_, 'c> {
             return self.own.dhcpv6_servers;
         }
         let mut groups = vec![self.own.broadcasts];
-        for place in responders.iter().flat_map(|cell| &cell.systems) {
-            groups.push(self.sets.add(self.site.systems[*place].multicast_groups.clone()));
+        if flow.responder == Role::named("distribution-point-multicast") {
+            for place in responders.iter().flat_map(|cell| &cell.systems) {
+                groups.push(self.sets.add(self.site.systems[*place].multicast_groups.clone()));
+            }
         }
         self.sets.union(groups)
     }
@@ -299,7 +305,7 @@ fn info(flow: &Flow, id: String) -> FlowInfo {
             document: flow.document.to_string(),
             section: flow.section.clone(),
         }),
-        tftp: flow.answers == Answers::FreshPort,
-        broadcast: flow.broadcast,
+        tftp: false,
+        broadcast: false,
     }
 }

@@ -15,8 +15,7 @@ impl Gateways {
     pub(super) fn of(site: &Site) -> Self {
         let said = site.systems.iter().filter_map(|system| system.cmg).map(|cmg| role_of(cmg.kind));
         let written = site.systems.iter().flat_map(|system| &system.roles).copied();
-        let mut in_use: BTreeSet<Role> =
-            said.chain(written.filter(|role| kinds().contains(role))).collect();
+        let mut in_use: BTreeSet<Role> = said.chain(written.filter(|role| kinds().contains(role))).collect();
         if in_use.is_empty() {
             in_use.insert(role_of(CmgKind::ScaleSet));
         }
@@ -26,7 +25,9 @@ impl Gateways {
     /// A system's roles with what they imply. A gateway is also of its kind.
     pub(super) fn roles_of(&self, system: &System) -> BTreeSet<Role> {
         let mut roles = system.all_roles();
-        if roles.contains(&Role::named("cloud-management-gateway")) && roles.is_disjoint(&BTreeSet::from(kinds())) {
+        if roles.contains(&Role::named("cloud-management-gateway"))
+            && roles.is_disjoint(&BTreeSet::from(kinds()))
+        {
             match system.cmg {
                 Some(cmg) => roles.extend([role_of(cmg.kind)]),
                 None => roles.extend(&self.in_use),

@@ -20,7 +20,7 @@ pub(super) struct HostView<'a> {
 
 impl HostView<'_> {
     /// The policy of these lines. Flows and sets are numbered by their first use, and those without use are left out.
-    pub(super) fn policy(mut self, drafts: Drafts, known: SetId, bindings: Vec<Binding>) -> Policy {
+    pub(super) fn policy(mut self, drafts: &Drafts, known: SetId, bindings: Vec<Binding>) -> Policy {
         let mut flows = Numbering::default();
         let mut used = Numbering::default();
         let mut lines = Vec::new();
@@ -90,7 +90,8 @@ pub(super) fn bindings(
         let Some((row, _)) = machine.interfaces.iter().find(|(_, name)| *name == interface.name) else {
             continue;
         };
-        let named = |name: &String| site.systems.iter().position(|system| system.name.eq_ignore_ascii_case(name));
+        let named =
+            |name: &String| site.systems.iter().position(|system| system.name.eq_ignore_ascii_case(name));
         let bound: Vec<usize> = interface.systems.iter().filter_map(named).collect();
         let clients = bound.iter().filter(|place| members.roles(**place).contains(&client));
         let clients = sets.union(clients.map(|place| members.addresses(*place)));

@@ -49,7 +49,9 @@ mod tests {
     fn only_what_is_globally_routable_and_in_no_system_is_the_internet() {
         let systems = ["8.8.8.0/24", "2606:4700::/32"].map(|net| net.parse::<IpNet>().expect("a prefix"));
         let internet = without(&systems.into_iter().collect());
-        for address in ["1.1.1.1", "8.8.9.8", "223.255.255.255", "2a00::1", "2606:4701::1", "64:ff9b::808:808"] {
+        for address in
+            ["1.1.1.1", "8.8.9.8", "223.255.255.255", "2a00::1", "2606:4701::1", "64:ff9b::808:808"]
+        {
             assert!(internet.contains(address.parse().unwrap()), "{address}");
         }
         for address in [

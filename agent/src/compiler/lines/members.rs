@@ -80,7 +80,8 @@ impl<'c> Members<'c> {
         let internet = sets.add(internet::without(sets.get(taken)));
         let all = sets.add(AddressSet::all());
         let whole = |(place, system): (usize, &System)| {
-            let words = [(system.internet, internet), (system.any, all), (host == Some(place), own.addresses)];
+            let words =
+                [(system.internet, internet), (system.any, all), (host == Some(place), own.addresses)];
             let words = words.into_iter().filter_map(|(holds, set)| holds.then_some(set));
             sets.union(words.chain([written[place]]))
         };
@@ -141,12 +142,7 @@ impl<'c> Members<'c> {
     ///
     /// An address may be in several systems with the role. What one of them says holds over the silence of the others;
     /// where they are of several sites, it is of all of them.
-    pub(super) fn cells(
-        &mut self,
-        role: Role,
-        questions: &[Question<'c>],
-        sets: &mut Sets,
-    ) -> Rc<Vec<Cell>> {
+    pub(super) fn cells(&mut self, role: Role, questions: &[Question<'c>], sets: &mut Sets) -> Rc<Vec<Cell>> {
         let key = (role, questions.to_vec());
         if let Some(known) = self.cells.get(&key) {
             return Rc::clone(known);
@@ -184,7 +180,8 @@ impl<'c> Members<'c> {
             if !self.roles[place].contains(&role) {
                 continue;
             }
-            let said: Said = (self.codes[place], questions.iter().map(|asked| answer(system, *asked)).collect());
+            let said: Said =
+                (self.codes[place], questions.iter().map(|asked| answer(system, *asked)).collect());
             let at = *places.entry(said.clone()).or_insert(order.len());
             if at == order.len() {
                 order.push((said, Vec::new()));

@@ -20,6 +20,8 @@ mod site_codes;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 
 use self::draft::Drafts;
@@ -32,7 +34,7 @@ use self::sets::Sets;
 use self::site_codes::SiteCodes;
 use super::policy::{Policy, SetId};
 use super::warnings::Warning;
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Role};
 use crate::config::{Endpoint, Host, Site};
 
 /// What the kernel knows of this machine.
@@ -50,6 +52,8 @@ pub struct Machine {
 pub struct Compiled {
     /// What is admitted.
     pub policy: Policy,
+    /// How many prefixes each role comes to that the site gives to a system or names in an allow: 0 is an alarm.
+    pub matches: BTreeMap<Role, usize>,
     /// What the operator should look at; about the site, whatever the host.
     pub warnings: Vec<Warning>,
 }
@@ -85,9 +89,10 @@ pub fn compile(catalogue: &Catalogue, loaded: &Site, host: &Host, machine: &Mach
     let findings =
         Findings { site: loaded, here, own: &own, members: &mut members, sets: &mut sets, drafts: &drafts };
     let warnings = findings.all(&outcomes);
+    let matches = matches(loaded, &mut members, &mut sets);
     let bindings = host::bindings(loaded, host, machine, &members, &mut sets);
     let view = HostView { transit: host.transit, own: &own, sets: &mut sets };
-    Compiled { policy: view.policy(drafts, known, bindings), warnings }
+    Compiled { policy: view.policy(&drafts, known, bindings), matches, warnings }
 }
 
 /// The policy that holds where no site can be read: the failsafe alone, and with no host file not even that.
@@ -100,7 +105,7 @@ pub fn failsafe_only(host: Option<&Host>, machine: &Machine) -> Policy {
         extras::failsafe(failsafe, &own, &mut sets, &mut drafts);
     }
     let known = own.addresses;
-    HostView { transit: false, own: &own, sets: &mut sets }.policy(drafts, known, Vec::new())
+    HostView { transit: false, own: &own, sets: &mut sets }.policy(&drafts, known, Vec::new())
 }
 
 /// Every address that the site or the host file names. What `internet` and `any` stand for in an allow is not: it is
@@ -117,4 +122,18 @@ fn known(site: &Site, host: &Host, own: &Own, members: &Members<'_>, sets: &mut 
     let single = proxies.map(|proxy| proxy.ip()).chain(host.dhcp_relay.iter().copied());
     named.push(sets.add(single.collect()));
     sets.union(named)
+}
+
+fn matches<'c>(site: &'c Site, members: &mut Members<'c>, sets: &mut Sets) -> BTreeMap<Role, usize> {
+    let ends = site.allows.iter().flat_map(|allow| allow.from.iter().chain(&allow.to));
+    let named = ends.filter_map(|end| match end {
+        Endpoint::Role(role) => Some(*role),
+        _ => None,
+    });
+    let written = site.systems.iter().flat_map(|system| &system.roles).copied();
+    let mut count = |role: Role| {
+        let addresses = members.with_role(role, sets);
+        (role, sets.get(addresses).len())
+    };
+    written.chain(named).map(&mut count).collect()
 }

@@ -31,7 +31,7 @@ impl Own {
     pub(super) fn of(machine: &Machine, system: Option<&System>, sets: &mut Sets) -> Self {
         let written = system.map(|system| system.addresses.iter()).into_iter().flatten();
         let single = written.filter(|net| net.prefix_len() == net.max_prefix_len()).map(|net| net.addr());
-        let kernel = machine.own.iter().map(|net| net.addr()).filter(|address| !address.is_loopback());
+        let kernel = machine.own.iter().map(IpNet::addr).filter(|address| !address.is_loopback());
         let addresses = sets.add(kernel.chain(single).collect());
         let broadcasts = machine.own.iter().filter_map(broadcast).chain([Ipv4Addr::BROADCAST]);
         let broadcasts = sets.add(broadcasts.map(IpAddr::V4).collect());

@@ -87,18 +87,18 @@ mod tests {
             of_site(&words.iter().map(|word| Service::parse(word).expect("a service")).collect::<Vec<_>>())
         };
         let range = |bank, first, last| ServiceRange { bank, first, last };
-        assert_eq!(of(&["udp/5000-5010", "tcp/9100", "tcp/9100"]), [
-            range(Bank::Tcp, 9100, 9100),
-            range(Bank::Udp, 5000, 5010)
-        ]);
-        assert_eq!(of(&["icmp/echo-request"]), [
-            range(Bank::Icmp, 0x0800, 0x08ff),
-            range(Bank::Icmpv6, 0x8000, 0x80ff)
-        ]);
-        assert_eq!(of(&["icmp/packet-too-big"]), [
-            range(Bank::Icmp, 0x0304, 0x0304),
-            range(Bank::Icmpv6, 0x0200, 0x02ff)
-        ]);
+        assert_eq!(
+            of(&["udp/5000-5010", "tcp/9100", "tcp/9100"]),
+            [range(Bank::Tcp, 9100, 9100), range(Bank::Udp, 5000, 5010)]
+        );
+        assert_eq!(
+            of(&["icmp/echo-request"]),
+            [range(Bank::Icmp, 0x0800, 0x08ff), range(Bank::Icmpv6, 0x8000, 0x80ff)]
+        );
+        assert_eq!(
+            of(&["icmp/packet-too-big"]),
+            [range(Bank::Icmp, 0x0304, 0x0304), range(Bank::Icmpv6, 0x0200, 0x02ff)]
+        );
         assert_eq!(of(&["icmp/timestamp-request"]), [range(Bank::Icmp, 0x0d00, 0x0dff)]);
         assert_eq!(of(&["ip/vrrp"]), [range(Bank::Ip, 112, 112)]);
     }

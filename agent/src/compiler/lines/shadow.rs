@@ -14,17 +14,15 @@ const STEPS: u32 = 10_000;
 
 /// The lines of `before` that together admit everything `line` does; none where something is left.
 pub(super) fn covering<'d>(line: &Draft, before: &[&'d Draft], sets: &Sets) -> Option<Vec<&'d Draft>> {
-    let mut asked: HashMap<(SetId, SetId), bool> = HashMap::new();
-    let mut meet = |a: SetId, b: SetId| {
-        *asked.entry((a, b)).or_insert_with(|| sets.get(a).intersects(sets.get(b)))
-    };
-    let near: Vec<&Draft> = before
-        .iter()
-        .copied()
-        .filter(|other| other.services.iter().any(|range| line.services.iter().any(|own| overlap(*own, *range))))
-        .filter(|other| meet(line.sources, other.sources))
-        .filter(|other| meet(line.destinations, other.destinations) || meet(line.destinations, other.shared))
-        .collect();
+    let mut meetings: HashMap<(SetId, SetId), bool> = HashMap::new();
+    let mut meet =
+        |a: SetId, b: SetId| *meetings.entry((a, b)).or_insert_with(|| sets.get(a).intersects(sets.get(b)));
+    let mut near: Vec<&Draft> = before.to_vec();
+    near.retain(|other| {
+        other.services.iter().any(|range| line.services.iter().any(|own| overlap(*own, *range)))
+            && meet(line.sources, other.sources)
+            && (meet(line.destinations, other.destinations) || meet(line.destinations, other.shared))
+    });
     let mut steps = STEPS;
     let mut settled: BTreeSet<Vec<usize>> = BTreeSet::new();
     for piece in line.services.iter().flat_map(|range| pieces(*range, &near)) {

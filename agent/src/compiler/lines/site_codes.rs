@@ -4,7 +4,7 @@ use crate::catalogue::Scope;
 use crate::config::Site;
 
 /// A site, by its place among the codes that the site file names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Code(usize);
 
 pub(super) struct SiteCodes<'s> {

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{Egress, Failsafe, FlowTable, Host, Interface, Metrics, Mode, Xdp};
 use crate::config::files::{Origin, beside};
@@ -22,8 +21,8 @@ const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 946
 const LONGEST_SOCKET: usize = 107;
 
 /// What to add where the failsafe is missing.
-const FAILSAFE: &str =
-    "add: [failsafe], services = [\"tcp/22\"], from = [\"10.0.0.0/24\"] with the network you administer from";
+const FAILSAFE: &str = "add a table [failsafe] with services = [\"tcp/22\"] and from = [\"10.0.0.0/24\"], the network \
+                        you administer from";
 
 /// The host as read, with the places its names were written at.
 pub(crate) struct WrittenHost {
@@ -95,10 +94,12 @@ pub(crate) fn check(written: &mut WrittenHost, site: &Site, sink: &Sink) {
             sink.report(Diagnostic::error(place, message).help(help));
         }
         (None, None) => {
-            let message = format!(
-                "`host` is left out, and the site has no system of this machine's name, \"{}\"",
-                host.system
-            );
+            let message = match host.system.as_str() {
+                "" => "`host` is left out, and this machine has no host name to go by".to_owned(),
+                name => format!(
+                    "`host` is left out, and the site has no system of this machine's name, \"{name}\""
+                ),
+            };
             let help = format!("write host = with the system this machine is: {}", suggest::listed(&names));
             sink.report(Diagnostic::error(&written.start, message).help(help));
         }
@@ -215,18 +216,24 @@ fn flow_table(mut table: Table<'_>, sink: &Sink) -> FlowTable {
     const CAPACITY: std::ops::Range<u64> = 1_024..16_777_217;
     let default = FlowTable::default();
     let capacity = table.value("capacity").and_then(|value| value.number(CAPACITY, "entries"));
-    let mut time = |key, default: Duration| {
-        let word = table.string(key);
-        word.and_then(|word| sink.check(&word.place, duration::parse(&word.value))).unwrap_or(default)
+    let mut time = |key| {
+        let value = table.value(key)?;
+        if value.get().is_integer() {
+            let help = format!("write {key} = \"{}s\" for seconds", value.place().text());
+            value.wrong_type("a span of time", &help);
+            return None;
+        }
+        let word = value.string()?;
+        sink.check(&word.place, duration::parse(&word.value))
     };
     let read = FlowTable {
         capacity: capacity.map_or(default.capacity, |capacity| {
             u32::try_from(capacity.value).expect("within the range read")
         }),
-        tcp_established: time("tcp-established", default.tcp_established),
-        closing: time("closing", default.closing),
-        udp: time("udp", default.udp),
-        unanswered: time("unanswered", default.unanswered),
+        tcp_established: time("tcp-established").unwrap_or(default.tcp_established),
+        closing: time("closing").unwrap_or(default.closing),
+        udp: time("udp").unwrap_or(default.udp),
+        unanswered: time("unanswered").unwrap_or(default.unanswered),
     };
     table.finish();
     read
@@ -234,7 +241,11 @@ fn flow_table(mut table: Table<'_>, sink: &Sink) -> FlowTable {
 
 fn dhcp_relay(mut table: Table<'_>, sink: &Sink) -> Vec<IpAddr> {
     let example = "[\"10.1.1.40\"]";
-    let list = table.required("servers", &format!("servers = {example}")).and_then(|list| list.strings());
+    let list = table.strings("servers");
+    if !table.has("servers") {
+        let nothing = Diagnostic::warning(table.place(), "[dhcp-relay] has no `servers`: nothing is relayed");
+        sink.report(nothing.help(format!("add servers = {example}, or take the table out")));
+    }
     table.finish();
     let list =
         list.filter(|list| !document::reject_empty(list, "no server to relay to is named", example, sink));

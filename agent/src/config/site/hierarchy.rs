@@ -10,8 +10,9 @@ use crate::config::text::source::{Located, Place};
 use crate::config::text::suggest;
 use crate::config::value::name;
 
-/// Checks the `[[site]]` tables. A parent without a table of its own becomes the site at the top, with a warning: the
-/// site that asks may be all an operator has to describe, and too high a top admits nothing between its children.
+/// Checks the `[[site]]` tables. A parent without a table of its own becomes a site at the top, with a warning and no
+/// error: who describes one site of a large hierarchy need not describe the sites above it, and a mistyped parent
+/// admits less, not more.
 pub(crate) fn check(written: &[WrittenSite], sink: &Sink) -> Vec<SiteCode> {
     let mut names = Names::default();
     let mut sites: Vec<SiteCode> = Vec::new();
@@ -32,7 +33,10 @@ pub(crate) fn check(written: &[WrittenSite], sink: &Sink) -> Vec<SiteCode> {
     }
     for cycle in cycles(&sites) {
         let place = cycle.first().and_then(|code| places.get(*code)).expect("a code in a cycle was written");
-        let message = format!("the sites {} are each other's parents", cycle.join(", "));
+        let message = match cycle.as_slice() {
+            [code] => format!("the site {code} is its own parent"),
+            codes => format!("the sites {} are each other's parents", codes.join(", ")),
+        };
         sink.report(
             Diagnostic::error(place, message).help("the site at the top has no `parent`: take it out there"),
         );

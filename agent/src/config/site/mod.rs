@@ -42,7 +42,7 @@ pub struct Site {
 }
 
 /// How clients talk to a site system. Edition 2007 calls them mixed, native and both.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[derive(Copy, Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Connections {
     /// HTTP only.
     Http,
@@ -104,7 +104,7 @@ pub struct System {
 }
 
 /// What kind of clients a network holds.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[derive(Copy, Clone, Debug, Eq, Hash, PartialEq)]
 pub enum ClientKind {
     /// Members of a domain.
     Domain,

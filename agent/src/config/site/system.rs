@@ -24,7 +24,8 @@ pub(crate) fn check_name(name: &Located<String>, names: &mut Names, sink: &Sink)
     };
     if let Some(what) = taken {
         let message = format!("a system cannot be called \"{value}\", which means {what}");
-        let help = format!("call it for example \"{}-1\"", value.replace(['.', ':'], "-"));
+        let example = if looks_like_address(value) { "mp01".to_owned() } else { format!("{value}-1") };
+        let help = format!("call it for example \"{example}\"");
         sink.report(Diagnostic::error(&name.place, message).help(help));
     } else {
         sink.check(&name.place, name::check(value));

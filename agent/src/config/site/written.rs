@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{ClientKind, Cmg, CmgKind, Rpc};
 use crate::catalogue::PortRange;
-use crate::config::files::{Files, beside};
+use crate::config::files::{Files, beside, normal};
 use crate::config::text::diagnostics::{Diagnostic, Mistake, Sink};
 use crate::config::text::document::{self, Table};
 use crate::config::text::source::{Located, Place};
@@ -89,7 +89,7 @@ impl<'r, 'o> SiteReader<'r, 'o> {
 
     /// Reads one file and what it includes; gives its start, where to point for what is missing.
     fn file(&mut self, path: &Path, named_at: Option<&Place>) -> Option<Place> {
-        self.named.insert(path.to_owned(), named_at.cloned());
+        self.named.insert(normal(path), named_at.cloned());
         let source = self.files.open(path, named_at, self.sink)?;
         let table = document::parse(&source, self.sink);
         let mut root = Table::root(&source, self.sink, &table);
@@ -129,7 +129,7 @@ impl<'r, 'o> SiteReader<'r, 'o> {
 
     fn include(&mut self, from: &Path, named: &Located<String>) {
         let path = beside(from, &named.value);
-        match self.named.get(&path) {
+        match self.named.get(&normal(&path)) {
             None => {
                 self.file(&path, Some(&named.place));
             }

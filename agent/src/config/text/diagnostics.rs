@@ -104,6 +104,12 @@ impl Diagnostic {
         self
     }
 
+    /// The file and the line, if it points into one.
+    fn line(&self) -> Option<(PathBuf, usize)> {
+        let place = self.place.as_ref()?;
+        Some((self.path.clone(), place.line_column().0))
+    }
+
     fn cmp_position(&self, other: &Self) -> Ordering {
         match (&self.place, &other.place) {
             (Some(a), Some(b)) => a.cmp_position(b),
@@ -165,12 +171,16 @@ impl fmt::Display for Diagnostic {
 #[derive(Default)]
 pub(crate) struct Sink {
     found: RefCell<Vec<Diagnostic>>,
+    /// Lines that are not TOML.
+    broken: RefCell<Vec<(PathBuf, usize)>>,
 }
 
 impl Sink {
     /// Takes a diagnostic.
     pub(crate) fn report(&self, diagnostic: Diagnostic) {
-        self.found.borrow_mut().push(diagnostic);
+        if !diagnostic.line().is_some_and(|line| self.broken.borrow().contains(&line)) {
+            self.found.borrow_mut().push(diagnostic);
+        }
     }
 
     /// Takes a result's mistake, if it is one, and hands on the value.
@@ -181,6 +191,15 @@ impl Sink {
     /// Errors reported so far.
     pub(crate) fn errors(&self) -> usize {
         self.found.borrow().iter().filter(|found| found.severity == Severity::Error).count()
+    }
+
+    /// Takes a syntax error. Nothing else is told of its line then: what was made of it is not what was written.
+    pub(crate) fn report_syntax(&self, diagnostic: Diagnostic) {
+        let line = diagnostic.line();
+        if let Some(line) = line.filter(|line| !self.broken.borrow().contains(line)) {
+            self.broken.borrow_mut().push(line);
+            self.found.borrow_mut().push(diagnostic);
+        }
     }
 
     /// Everything reported, in the order of the text.

@@ -17,8 +17,15 @@ pub(crate) fn parse<'a>(source: &'a Arc<Source>, sink: &Sink) -> DeTable<'a> {
     let (table, errors) = DeTable::parse_recoverable(source.text());
     for error in errors {
         let span = error.span().unwrap_or(0..0);
-        let place = at(source, span);
-        sink.report(Diagnostic::error(&place, format!("not TOML: {}", error.message().trim_end())));
+        let message = error.message().trim_end();
+        let help = match message {
+            "duplicate key" => {
+                "write each key and each [table] once; [[tables]] with two brackets may repeat"
+            }
+            _ => "write key = value; text stands in quotes, lists in brackets, tables begin with [name]",
+        };
+        let found = Diagnostic::error(&at(source, span), format!("this is not TOML: {message}"));
+        sink.report_syntax(found.help(help));
     }
     table.into_inner()
 }
@@ -181,7 +188,11 @@ impl<'a> Value<'a> {
             match item.get() {
                 DeValue::String(text) => Some(Located::new(text.to_string(), item.place())),
                 _ => {
-                    item.wrong_type("a string", &format!("write \"{}\", in quotes", item.bare()));
+                    let what = item.get().type_str();
+                    let message =
+                        format!("`{}` is a list of strings, and this is {}", item.key, article(what));
+                    let help = format!("write \"{}\", in quotes", item.bare());
+                    item.sink.report(Diagnostic::error(&item.place(), message).help(help));
                     None
                 }
             }
@@ -248,6 +259,7 @@ impl<'a> Value<'a> {
         let message = format!("`{}` cannot be \"{}\"", self.key, word.value);
         let help = match nearest(&word.value, &choices.iter().map(|(name, _)| *name).collect::<Vec<_>>()) {
             Some(near) => format!("did you mean \"{near}\"? It is one of {}", names.join(", ")),
+            None if names.len() == 1 => format!("write {}", names.join("")),
             None => format!("write one of {}", names.join(", ")),
         };
         self.sink.report(Diagnostic::error(&word.place, message).help(help));

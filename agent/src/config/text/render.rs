@@ -28,10 +28,13 @@ pub fn render(diagnostics: &[Diagnostic], look: Look) -> String {
             GraphicalReportHandler::new_themed(GraphicalTheme::unicode()).with_width(width)
         }
     };
-    // A label is a place to look at, not prose to be cut in the middle of a name.
-    let handler = handler.with_context_lines(0).with_break_words(false);
+    // A name cut in two could not be copied.
+    let handler = handler.with_break_words(false);
     let mut text = String::new();
-    for diagnostic in diagnostics {
+    for (at, diagnostic) in diagnostics.iter().enumerate() {
+        if at > 0 {
+            text.push('\n');
+        }
         handler.render_report(&mut text, &Shown::new(diagnostic)).expect("a String takes any text");
     }
     text
@@ -92,6 +95,8 @@ fn same_file(a: &Place, b: &Place) -> bool {
     a.source.path() == b.source.path()
 }
 
+/// Whole lines, from the first a span touches to the last, whatever context is asked for: the line that is wrong is shown
+/// as the operator wrote it, and a file of a million lines is not searched through for it.
 impl SourceCode for Source {
     fn read_span<'a>(
         &'a self,
@@ -99,14 +104,20 @@ impl SourceCode for Source {
         before: usize,
         after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let read = self.text().read_span(span, before, after)?;
+        let end = span.offset() + span.len();
+        if end > self.text().len() {
+            return Err(MietteError::OutOfBounds);
+        }
+        let ((first, column), (last, _)) = (self.line_column(span.offset()), self.line_column(end));
+        let lines = self.line_span(first).start..self.line_span(last).end;
         Ok(Box::new(MietteSpanContents::new_named(
             self.path().display().to_string(),
-            read.data(),
-            *read.span(),
-            read.line(),
-            read.column(),
-            read.line_count(),
+            &self.text().as_bytes()[lines.clone()],
+            lines.into(),
+            first - 1,
+            // Without context it is the place in the heading that is asked for, and not a text to show.
+            if before == 0 && after == 0 { column - 1 } else { 0 },
+            last - first + 1,
         )))
     }
 }

@@ -44,9 +44,15 @@ impl Source {
 
     /// The text of a line counted from 1, without its end.
     pub fn line(&self, line: usize) -> &str {
+        &self.text[self.line_span(line)]
+    }
+
+    /// The byte range of a line counted from 1, without its end.
+    pub(crate) fn line_span(&self, line: usize) -> Range<usize> {
         let start = self.lines[line - 1];
         let end = self.lines.get(line).copied().unwrap_or(self.text.len());
-        self.text[start..end].trim_end_matches(['\n', '\r'])
+        let text = self.text[start..end].trim_end_matches(['\n', '\r']);
+        start..start + text.len()
     }
 }
 

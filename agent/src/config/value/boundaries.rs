@@ -69,3 +69,22 @@ fn first_column(line: &str) -> (usize, &str) {
 fn is_title(column: &str) -> bool {
     TITLES.iter().any(|title| column.eq_ignore_ascii_case(title))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_long_list_is_read_whole() {
+        let mut text = String::new();
+        for line in 0..100_000u32 {
+            let [_, a, b, c] = (2 * line).to_be_bytes();
+            writeln!(text, "2001:db8:{a:x}:{b:x}{c:02x}::/64,site {line}").expect("a String takes any text");
+        }
+        let sink = Sink::default();
+        let set = read(&Source::new("list.csv".into(), text, 0), &sink);
+        assert_eq!((set.len(), sink.errors()), (100_000, 0));
+    }
+}

@@ -3,6 +3,7 @@
 pub mod address;
 pub(crate) mod boundaries;
 pub mod duration;
+pub mod icmp;
 pub(crate) mod name;
 pub(crate) mod port;
 pub(crate) mod prefix;

@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::service::port_range;
+use super::service::{no_port, port_range};
 use crate::catalogue::PortRange;
 use crate::config::text::diagnostics::{Diagnostic, Sink};
 use crate::config::text::document::Value;
@@ -33,7 +33,13 @@ pub(crate) fn read(value: &Value<'_>, sink: &Sink) -> Option<Vec<PortRange>> {
 
 fn read_one(value: &Value<'_>, sink: &Sink) -> Option<PortRange> {
     let text = match value.get() {
-        DeValue::Integer(number) if number.radix() == 10 => number.to_string(),
+        // A sign would read as the dash of a range.
+        DeValue::Integer(number) => {
+            let text = value.place().text().to_owned();
+            let port = u16::from_str_radix(number.as_str(), number.radix());
+            let port = port.ok().filter(|port| *port != 0).ok_or_else(|| no_port(&text));
+            return sink.check(&value.place(), port).map(PortRange::single);
+        }
         DeValue::String(text) => text.to_string(),
         _ => {
             value.wrong_type(

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use super::icmp::Icmp;
 use crate::config::text::diagnostics::Mistake;
 use crate::config::text::suggest::nearest;
 
@@ -36,44 +37,6 @@ pub enum Transport {
     Udp,
 }
 
-/// An ICMP message in each family. At least one family has it.
-#[derive(Copy, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Icmp {
-    /// The message in ICMP for IPv4, if it exists there.
-    pub v4: Option<IcmpMessage>,
-    /// The message in ICMPv6, if it exists there.
-    pub v6: Option<IcmpMessage>,
-}
-
-/// Type and code of an ICMP message; no code means every code.
-#[derive(Copy, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct IcmpMessage {
-    /// The type.
-    pub kind: u8,
-    /// The code.
-    pub code: Option<u8>,
-}
-
-/// Names of ICMP messages and their types for IPv4 and IPv6, after IANA's registries "ICMP Type Numbers" and
-/// "ICMPv6 type Numbers". Redirects are not among them: they drop whatever a site says.
-const ICMP_NAMES: [(&str, Option<IcmpMessage>, Option<IcmpMessage>); 14] = [
-    ("echo-request", every(8), every(128)),
-    ("echo-reply", every(0), every(129)),
-    ("destination-unreachable", every(3), every(1)),
-    // IPv4 says it as a code of "destination unreachable".
-    ("packet-too-big", only(3, 4), every(2)),
-    ("time-exceeded", every(11), every(3)),
-    ("parameter-problem", every(12), every(4)),
-    ("router-advertisement", every(9), every(134)),
-    ("router-solicitation", every(10), every(133)),
-    ("timestamp-request", every(13), None),
-    ("timestamp-reply", every(14), None),
-    ("neighbour-solicitation", None, every(135)),
-    ("neighbour-advertisement", None, every(136)),
-    ("extended-echo-request", every(42), every(160)),
-    ("extended-echo-reply", every(43), every(161)),
-];
-
 /// Names of IP protocols, after IANA's "Assigned Internet Protocol Numbers".
 const IP_NAMES: [(&str, u8); 13] = [
     ("esp", 50),
@@ -94,14 +57,6 @@ const IP_NAMES: [(&str, u8); 13] = [
 /// IPv6 extension headers (IANA's "IPv6 Extension Header Types"): never what a packet carries in the end. ESP and AH
 /// are in that list too, and are protocols a site may admit all the same.
 const EXTENSION_HEADERS: [u8; 8] = [0, 43, 44, 59, 60, 135, 139, 140];
-
-const fn every(kind: u8) -> Option<IcmpMessage> {
-    Some(IcmpMessage { kind, code: None })
-}
-
-const fn only(kind: u8, code: u8) -> Option<IcmpMessage> {
-    Some(IcmpMessage { kind, code: Some(code) })
-}
 
 impl Service {
     /// Reads a service: `tcp/n`, `udp/n` or `n-m`, `icmp/<name or type/code>`, `ip/<number or name>`. An ICMP type
@@ -135,7 +90,7 @@ impl Service {
 fn without_protocol(text: &str) -> Mistake {
     let instead = match text {
         _ if port_range(text).is_ok() => format!("write \"tcp/{text}\" or \"udp/{text}\""),
-        _ if ICMP_NAMES.iter().any(|(name, ..)| *name == text) => format!("write \"icmp/{text}\""),
+        _ if Icmp::is_name(text) => format!("write \"icmp/{text}\""),
         _ if IP_NAMES.iter().any(|(name, _)| *name == text) => format!("write \"ip/{text}\""),
         _ => "write tcp/443, udp/5000-5010, icmp/echo-request or ip/vrrp".to_owned(),
     };
@@ -166,12 +121,15 @@ pub(crate) fn port_range(text: &str) -> Result<(u16, u16), Mistake> {
 fn port(text: &str) -> Result<u16, Mistake> {
     // `parse` alone would take a sign.
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|port| digits && *port != 0).ok_or_else(|| {
-        Mistake::new(
-            format!("\"{text}\" is no port"),
-            "write a number from 1 to 65535, or a range like 5000-5010".to_owned(),
-        )
-    })
+    text.parse().ok().filter(|port| digits && *port != 0).ok_or_else(|| no_port(text))
+}
+
+/// What to say of a text that is no port.
+pub(crate) fn no_port(text: &str) -> Mistake {
+    Mistake::new(
+        format!("\"{text}\" is no port"),
+        "write a number from 1 to 65535, or a range like 5000-5010",
+    )
 }
 
 fn ip(text: &str) -> Result<Service, Mistake> {
@@ -201,42 +159,10 @@ fn ip(text: &str) -> Result<Service, Mistake> {
     Err(Mistake::new(format!("ip/{text} is no service of its own"), instead))
 }
 
-fn number(text: &str) -> Option<u8> {
+/// A number from 0 to 255, digits alone.
+pub(crate) fn number(text: &str) -> Option<u8> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)
-}
-
-impl Icmp {
-    /// Reads a name, a type, or `type/code`.
-    ///
-    /// # Errors
-    /// Where the text is no such message.
-    pub fn parse(text: &str) -> Result<Self, Mistake> {
-        if let Some((_, v4, v6)) = ICMP_NAMES.iter().find(|(name, ..)| *name == text) {
-            return Ok(Self { v4: *v4, v6: *v6 });
-        }
-        let message = match text.split_once('/') {
-            Some((kind, code)) => {
-                number(kind).zip(number(code)).map(|(kind, code)| IcmpMessage { kind, code: Some(code) })
-            }
-            None => number(text).map(|kind| IcmpMessage { kind, code: None }),
-        };
-        if message.is_some() {
-            return Ok(Self { v4: message, v6: message });
-        }
-        let names = ICMP_NAMES.map(|(name, ..)| name);
-        Err(Mistake::new(
-            format!("\"{text}\" is no ICMP message"),
-            match nearest(text, &names) {
-                Some(near) => format!("did you mean \"icmp/{near}\"?"),
-                None => format!("write type and code like \"icmp/8/0\", or one of {}", names.join(", ")),
-            },
-        ))
-    }
-
-    fn name(self) -> Option<&'static str> {
-        ICMP_NAMES.iter().find(|(_, v4, v6)| (*v4, *v6) == (self.v4, self.v6)).map(|(name, ..)| *name)
-    }
 }
 
 impl FromStr for Service {
@@ -271,18 +197,6 @@ impl fmt::Display for Service {
     }
 }
 
-/// The message's name, or type and code.
-impl fmt::Display for Icmp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.name(), self.v4.or(self.v6)) {
-            (Some(name), _) => f.write_str(name),
-            (None, Some(IcmpMessage { kind, code: Some(code) })) => write!(f, "{kind}/{code}"),
-            (None, Some(IcmpMessage { kind, code: None })) => write!(f, "{kind}"),
-            (None, None) => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,14 +221,6 @@ mod tests {
             assert_eq!(service.to_string(), text);
         }
         assert_eq!(Service::parse("ip/112"), Service::parse("ip/vrrp"));
-    }
-
-    #[test]
-    fn names_mean_the_type_of_each_family() {
-        let Ok(Service::Icmp(echo)) = Service::parse("icmp/echo-request") else { panic!("no ICMP") };
-        assert_eq!((echo.v4, echo.v6), (every(8), every(128)));
-        let Ok(Service::Icmp(big)) = Service::parse("icmp/packet-too-big") else { panic!("no ICMP") };
-        assert_eq!((big.v4, big.v6), (only(3, 4), every(2)));
     }
 
     #[test]
