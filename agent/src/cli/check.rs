@@ -102,7 +102,7 @@ fn one(loaded: &Loaded, host: &Host, own: Vec<ipnet::IpNet>) -> (Compiled, Vec<W
     let begun = Instant::now();
     let names = host.interfaces.iter().map(|interface| interface.name.as_str());
     let machine = Machine { own, interfaces: parameters::rows(names, &[]) };
-    let lines::Compiled { policy, warnings } =
+    let lines::Compiled { policy, warnings, .. } =
         lines::compile(Catalogue::embedded(), &loaded.site, host, &machine);
     let built: Result<image::Image, TooLarge> = image::build(&policy);
     let compiled = Compiled {

@@ -20,7 +20,11 @@ pub(super) fn run(common: &Common) -> Result<Exit> {
             "removed {} programs and {} maps; taken off: {}\n",
             removed.programs,
             removed.maps,
-            if removed.interfaces.is_empty() { "no interface".to_owned() } else { removed.interfaces.join(", ") }
+            if removed.interfaces.is_empty() {
+                "no interface".to_owned()
+            } else {
+                removed.interfaces.join(", ")
+            }
         ))?;
     }
     if agent_runs {

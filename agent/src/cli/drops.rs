@@ -38,7 +38,10 @@ async fn follow(common: &Common, format: Format) -> Result<()> {
     match Client::connect(&socket).await? {
         Some(mut agent) => agent.lines("/v1/drops/follow", |line| show(line, format)).await,
         None => {
-            output::complain(&format!("no agent answers at {}: listening to the gate itself", socket.display()));
+            output::complain(&format!(
+                "no agent answers at {}: listening to the gate itself",
+                socket.display()
+            ));
             listen(common, format).await
         }
     }

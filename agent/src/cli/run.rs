@@ -29,6 +29,9 @@ pub(super) fn run(common: &Common) -> Result<Exit> {
 /// by somebody.
 fn may_go_away(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<datapath::Error>()).any(|error| {
-        matches!(error, datapath::Error::Map { .. } | datapath::Error::Pin { .. } | datapath::Error::Netlink { .. })
+        matches!(
+            error,
+            datapath::Error::Map { .. } | datapath::Error::Pin { .. } | datapath::Error::Netlink { .. }
+        )
     })
 }

@@ -43,11 +43,9 @@ impl Answer {
     ) -> Self {
         let written = flow.as_ref().and_then(|(_, info)| info.and_then(|info| info.written.as_ref()));
         let (edition, document, section) = match written {
-            Some(written) => (
-                Some(written.edition.clone()),
-                Some(written.document.clone()),
-                Some(written.section.clone()),
-            ),
+            Some(written) => {
+                (Some(written.edition.clone()), Some(written.document.clone()), Some(written.section.clone()))
+            }
             None => (None, None, None),
         };
         Self {
@@ -86,7 +84,8 @@ impl Answer {
         if !self.also.is_empty() {
             lines.push(("also", self.also.join(", ")));
         }
-        if let (Some(edition), Some(document), Some(section)) = (&self.edition, &self.document, &self.section) {
+        if let (Some(edition), Some(document), Some(section)) = (&self.edition, &self.document, &self.section)
+        {
             lines.push(("written", format!("edition {edition}, document {document}: {section}")));
         }
         let judge = match self.generation {

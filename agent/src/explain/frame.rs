@@ -147,7 +147,8 @@ mod tests {
             assert_eq!(segment.checksum(), sum);
 
             let udp = built(source, destination, "udp/67");
-            let Some(TransportSlice::Udp(datagram)) = SlicedPacket::from_ethernet(&udp).unwrap().transport else {
+            let Some(TransportSlice::Udp(datagram)) = SlicedPacket::from_ethernet(&udp).unwrap().transport
+            else {
                 panic!("no UDP")
             };
             assert_eq!((datagram.destination_port(), datagram.length()), (67, 8));

@@ -91,9 +91,11 @@ impl Question {
         )?;
         question.source_port = match fields.get("source_port") {
             None | Some(Value::Null) => None,
-            Some(value) => Some(value.as_u64().and_then(|port| u16::try_from(port).ok()).ok_or_else(|| {
-                Mistake::new("\"source_port\" is no port", "write a number from 0 to 65535")
-            })?),
+            Some(value) => {
+                Some(value.as_u64().and_then(|port| u16::try_from(port).ok()).ok_or_else(|| {
+                    Mistake::new("\"source_port\" is no port", "write a number from 0 to 65535")
+                })?)
+            }
         };
         question.interface = match fields.get("interface") {
             None | Some(Value::Null) => None,
@@ -123,7 +125,8 @@ impl Question {
 
 fn address(text: &str) -> Result<IpAddr, Mistake> {
     text.parse().map_err(|_| {
-        let instead = "write an IPv4 or IPv6 address; names are not looked up, since somebody else answers them";
+        let instead =
+            "write an IPv4 or IPv6 address; names are not looked up, since somebody else answers them";
         Mistake::new(format!("\"{text}\" is no address"), instead)
     })
 }
@@ -135,7 +138,10 @@ fn asked(service: &str, v4: bool) -> Result<Asked, Mistake> {
             Transport::Udp => Asked::Udp(first),
         }),
         Service::Transport { first, last, .. } => Err(Mistake::new(
-            format!("{service} is {} ports, and a packet goes to one", u32::from(last) - u32::from(first) + 1),
+            format!(
+                "{service} is {} ports, and a packet goes to one",
+                u32::from(last) - u32::from(first) + 1
+            ),
             format!("write {}{first}", service.split_inclusive('/').next().unwrap_or_default()),
         )),
         Service::Icmp(icmp) => {
@@ -161,7 +167,11 @@ mod tests {
         for (service, json, asked) in [
             ("tcp/443", r#""protocol":"tcp","port":443"#, Asked::Tcp(443)),
             ("udp/67", r#""protocol":"udp","port":67"#, Asked::Udp(67)),
-            ("icmp/echo-request", r#""protocol":"icmp","port":"echo-request""#, Asked::Icmp { kind: 8, code: 0 }),
+            (
+                "icmp/echo-request",
+                r#""protocol":"icmp","port":"echo-request""#,
+                Asked::Icmp { kind: 8, code: 0 },
+            ),
             ("icmp/3/4", r#""protocol":"icmp","port":"3/4""#, Asked::Icmp { kind: 3, code: 4 }),
             ("ip/vrrp", r#""protocol":"ip","port":"vrrp""#, Asked::Ip(112)),
         ] {
@@ -186,6 +196,14 @@ mod tests {
             Question::from_json(r#"{"source":"10.0.0.1","destination":"10.0.0.2","protocol":"tcp"}"#),
         ];
         let said: Vec<_> = errors.into_iter().map(|error| error.unwrap_err().to_string()).collect();
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        "mp01" is no address (write an IPv4 or IPv6 address; names are not looked up, since somebody else answers them)
+        10.20.3.4 and 2001:db8::1 are of different families (write two IPv4 or two IPv6 addresses)
+        tcp/80-81 is 2 ports, and a packet goes to one (write tcp/80)
+        icmp/neighbour-solicitation does not exist over IPv4 (write a message that this family has, or type/code)
+        the line is no JSON object (write {"source": "10.20.3.4", "destination": "10.1.1.20", "protocol": "tcp", "port": 443})
+        unknown field "sorce_port" (the fields are source, destination, protocol, port, source_port, interface)
+        "port" is not there, or neither number nor text (write {"source": "10.20.3.4", "destination": "10.1.1.20", "protocol": "tcp", "port": 443})
+        "#);
     }
 }

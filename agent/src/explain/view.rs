@@ -46,10 +46,14 @@ impl<'l> View<'l> {
     /// If the site has no such system.
     pub fn of_system(loaded: &'l Loaded, name: &str) -> Result<Self, Mistake> {
         let systems = &loaded.site.systems;
-        let system = systems.iter().find(|system| system.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
-            let names: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
-            Mistake::new(format!("the site has no system \"{name}\""), format!("it has {}", names.join(", ")))
-        })?;
+        let system =
+            systems.iter().find(|system| system.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+                let names: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
+                Mistake::new(
+                    format!("the site has no system \"{name}\""),
+                    format!("it has {}", names.join(", ")),
+                )
+            })?;
         let mut host = loaded.host.clone();
         host.system.clone_from(&system.name);
         host.transit = false;

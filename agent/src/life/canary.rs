@@ -83,7 +83,8 @@ fn of_line(policy: &Policy, line: &Line) -> Option<Question> {
     };
     families.iter().find_map(|v4| {
         let [source, destination] = sets.map(|set| first(set, *v4));
-        Some(question(source?, destination?, asked)).filter(|question| question.source != question.destination)
+        Some(question(source?, destination?, asked))
+            .filter(|question| question.source != question.destination)
     })
 }
 

@@ -39,6 +39,8 @@ pub struct Enforced {
     pub compile: Duration,
     /// From the first word written to the store that made it rule.
     pub publish: Duration,
+    /// Prefixes behind each role that the site uses.
+    pub matches: BTreeMap<String, u64>,
     /// What the operator should look at.
     pub warnings: Vec<String>,
 }
@@ -96,7 +98,7 @@ impl Gate {
     pub fn enforce(&mut self, orders: &Orders, here: &Surroundings) -> Result<Enforced, Refusal> {
         let begun = Instant::now();
         let rows = self.rows(orders, here)?;
-        let Tables { policy, image, mut warnings } = orders.compile(here, rows.clone())?;
+        let Tables { policy, image, matches, mut warnings } = orders.compile(here, rows.clone())?;
         let compile = begun.elapsed();
         let parameters = orders.parameters();
         let judge = Judge::new(policy, image.clone(), parameters.flags, rows);
@@ -114,7 +116,7 @@ impl Gate {
                 self.sizes.flow_capacity
             ));
         }
-        Ok(Enforced { generation: published.generation, compile, publish: published.took, warnings })
+        Ok(Enforced { generation: published.generation, compile, publish: published.took, matches, warnings })
     }
 
     /// Puts the programs on the interfaces that orders name, as far as these are there, and takes them off others.
@@ -136,7 +138,9 @@ impl Gate {
                 continue;
             };
             let Some(row) = rows.get(&name).copied() else {
-                guarding.unguarded.insert(name, "63 other interfaces are guarded, and no more can be".to_owned());
+                guarding
+                    .unguarded
+                    .insert(name, "63 other interfaces are guarded, and no more can be".to_owned());
                 continue;
             };
             if !link.up {
@@ -157,12 +161,7 @@ impl Gate {
         guarding
     }
 
-    fn attach(
-        &mut self,
-        nic: &Nic,
-        orders: &Orders,
-        guarding: &mut Guarding,
-    ) -> Result<(), datapath::Error> {
+    fn attach(&mut self, nic: &Nic, orders: &Orders, guarding: &mut Guarding) -> Result<(), datapath::Error> {
         let xdp = orders.host.as_ref().map(parameters::xdp).unwrap_or_default();
         let attached = self.datapath.attach(nic, xdp)?;
         let how = if attached.replaced { "replaced without a gap" } else { "attached" };

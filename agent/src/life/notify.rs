@@ -11,7 +11,9 @@ pub fn ready(status: &str) {
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::warn!("the service manager is not told of the reload: no monotonic time: {error}"),
+        Err(error) => {
+            tracing::warn!("the service manager is not told of the reload: no monotonic time: {error}")
+        }
     }
 }
 

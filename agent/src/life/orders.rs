@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::catalogue::{Catalogue, Role};
+use crate::catalogue::Catalogue;
 use crate::compiler::image::{self, Image, TooLarge};
 use crate::compiler::lines::{self, Machine};
 use crate::compiler::policy::Policy;
@@ -40,6 +40,8 @@ pub struct Tables {
     pub policy: Policy,
     /// Its words.
     pub image: Image,
+    /// Prefixes behind each role that the site uses.
+    pub matches: BTreeMap<String, u64>,
     /// What the operator should look at.
     pub warnings: Vec<String>,
 }
@@ -57,15 +59,22 @@ impl Orders {
     #[must_use]
     pub fn choice(reading: &Reading, config: &Path) -> Vec<Self> {
         let (files, host) = match &reading.outcome {
-            Ok(loaded) => (Some(Self::of(PolicySource::Files, (**loaded).clone())), Some(loaded.host.clone())),
+            Ok(loaded) => {
+                (Some(Self::of(PolicySource::Files, (**loaded).clone())), Some(loaded.host.clone()))
+            }
             Err(report) => (None, report.host.as_deref().cloned()),
         };
         let state_dir = match &host {
             Some(host) => host.state_dir.clone(),
             None => written_state_dir(config).unwrap_or_else(|| STATE_DIR.into()),
         };
-        let failsafe =
-            Self { source: PolicySource::Failsafe, host, site: None, fingerprint: None, warnings: Vec::new() };
+        let failsafe = Self {
+            source: PolicySource::Failsafe,
+            host,
+            site: None,
+            fingerprint: None,
+            warnings: Vec::new(),
+        };
         files.into_iter().chain(last_good(&state_dir, config)).chain([failsafe]).collect()
     }
 
@@ -84,39 +93,25 @@ impl Orders {
     /// If the tables would be larger than they may.
     pub fn compile(&self, here: &Surroundings, rows: Vec<(u32, String)>) -> Result<Tables, TooLarge> {
         let machine = Machine { own: here.addresses.clone(), interfaces: rows };
-        let (policy, warnings) = match (&self.site, &self.host) {
-            (Some(site), Some(host)) => {
-                let compiled = lines::compile(Catalogue::embedded(), site, host, &machine);
-                let found = compiled.warnings.iter().map(ToString::to_string);
-                (compiled.policy, self.warnings.iter().cloned().chain(found).collect())
-            }
-            (_, host) => (lines::failsafe_only(host.as_ref(), &machine), Vec::new()),
+        let lines::Compiled { policy, matches, warnings } = match (&self.site, &self.host) {
+            (Some(site), Some(host)) => lines::compile(Catalogue::embedded(), site, host, &machine),
+            (_, host) => lines::Compiled {
+                policy: lines::failsafe_only(host.as_ref(), &machine),
+                matches: BTreeMap::new(),
+                warnings: Vec::new(),
+            },
         };
+        let matches = matches.iter().map(|(role, prefixes)| (role.to_string(), *prefixes as u64)).collect();
+        let warnings =
+            self.warnings.iter().cloned().chain(warnings.iter().map(ToString::to_string)).collect();
         let image = image::build(&policy)?;
-        Ok(Tables { policy, image, warnings })
+        Ok(Tables { policy, image, matches, warnings })
     }
 
     /// How decisions are carried out. Without a word from the operator they are enforced.
     #[must_use]
     pub fn parameters(&self) -> Parameters {
         self.host.as_ref().map(parameters::of).unwrap_or_default()
-    }
-
-    /// Networks behind each role that the site gives to a system.
-    #[must_use]
-    pub fn selectors(&self) -> BTreeMap<String, u64> {
-        let mut selectors = BTreeMap::new();
-        for system in self.site.iter().flat_map(|site| &site.systems) {
-            let implied = system.roles.iter().flat_map(|role| role.implies());
-            let mut roles: Vec<Role> = system.roles.iter().chain(implied).copied().collect();
-            roles.sort_unstable();
-            roles.dedup();
-            let networks = system.addresses.v4().len() + system.addresses.v6().len();
-            for role in roles {
-                *selectors.entry(role.to_string()).or_default() += networks as u64;
-            }
-        }
-        selectors
     }
 }
 
@@ -218,7 +213,11 @@ addresses = ["10.20.0.0/16", "2001:db8:20::/48"]
         assert_eq!(sources_of(&choice), [PolicySource::LastGood, PolicySource::Failsafe]);
         assert_eq!(choice[0].site.as_ref().unwrap().systems.len(), 2);
         let failsafe = choice[1].compile(&Surroundings::default(), vec![(1, "eth0".to_owned())]).unwrap();
-        assert!(failsafe.policy.flows.iter().all(|flow| flow.id == "failsafe"), "{:?}", failsafe.policy.flows);
+        assert!(
+            failsafe.policy.flows.iter().all(|flow| flow.id == "failsafe"),
+            "{:?}",
+            failsafe.policy.flows
+        );
     }
 
     #[test]
@@ -235,19 +234,12 @@ addresses = ["10.20.0.0/16", "2001:db8:20::/48"]
         files.write("cmgate.toml", "interfaces = 7");
         let choice = files.choice();
         assert_eq!(sources_of(&choice), [PolicySource::Failsafe]);
-        let link = |name: &str| super::super::surroundings::Link { name: name.to_owned(), index: 2, up: true };
-        let here = Surroundings { addresses: vec!["10.1.1.20/24".parse().unwrap()], links: vec![link("eth7")] };
+        let link =
+            |name: &str| super::super::surroundings::Link { name: name.to_owned(), index: 2, up: true };
+        let here =
+            Surroundings { addresses: vec!["10.1.1.20/24".parse().unwrap()], links: vec![link("eth7")] };
         assert_eq!(choice[0].interfaces(&here), ["eth7"]);
         assert!(choice[0].compile(&here, Vec::new()).unwrap().policy.lines.is_empty());
         assert!(!choice[0].parameters().flags.audit());
-    }
-
-    #[test]
-    fn selectors_count_networks_by_role() {
-        let files = Files::new();
-        let loaded = *sources::read(&files.path("cmgate.toml")).outcome.unwrap();
-        let selectors = Orders::of(PolicySource::Files, loaded).selectors();
-        assert_eq!(selectors["client"], 2);
-        assert_eq!(selectors["management-point"], 1);
     }
 }

@@ -10,12 +10,12 @@ use crate::datapath;
 use crate::observation::agent::{Board, PolicySource, Reload, ReloadResult, Seconds};
 use crate::observation::time;
 
+use super::files::Files;
 use super::gate::{Enforced, Gate, Guarding, Refusal};
 use super::notify;
 use super::orders::Orders;
 use super::sources::{self, Reading};
 use super::surroundings::Surroundings;
-use super::files::Files;
 
 /// What set an attempt off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,7 +234,7 @@ impl Agent {
             status.policy = Some(self.orders.source);
             status.files.clone_from(&self.watched);
             status.fingerprint = self.orders.fingerprint.map(|print| format!("{print:032x}"));
-            status.selectors = self.orders.selectors();
+            status.selectors.clone_from(&enforced.matches);
             status.selftest = Some(true);
         });
         for warning in &enforced.warnings {
@@ -280,7 +280,8 @@ impl Agent {
             ),
             (_, None) => tracing::info!("the files say what is enforced already ({})", cause.name()),
         }
-        let (compile, publish) = enforced.map(|enforced| (enforced.compile, enforced.publish)).unwrap_or_default();
+        let (compile, publish) =
+            enforced.map(|enforced| (enforced.compile, enforced.publish)).unwrap_or_default();
         self.board.reloaded(Reload {
             result,
             cause: cause.name().to_owned(),

@@ -32,7 +32,7 @@ pub struct AgentStatus {
     pub reloads: Reloads,
     /// Whether the last generation's canaries were judged as the engine in memory judges them.
     pub selftest: Option<bool>,
-    /// Networks behind each role that the site uses.
+    /// Prefixes behind each role that the site uses.
     pub selectors: BTreeMap<String, u64>,
     /// Interfaces that should be guarded and are not, each with the reason.
     pub unguarded: BTreeMap<String, String>,
@@ -217,7 +217,10 @@ mod tests {
         board.warn("metrics", ["port taken".to_owned()]);
         board.warn("site", ["a".to_owned(), "b".to_owned()]);
         board.warn("metrics", None);
-        assert_eq!(board.read().warnings, BTreeMap::from([("site".to_owned(), vec!["a".into(), "b".into()])]));
+        assert_eq!(
+            board.read().warnings,
+            BTreeMap::from([("site".to_owned(), vec!["a".into(), "b".into()])])
+        );
     }
 
     #[test]

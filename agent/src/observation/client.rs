@@ -26,7 +26,9 @@ impl Client {
     pub async fn connect(socket: &Path) -> Result<Option<Self>> {
         let stream = match UnixStream::connect(socket).await {
             Ok(stream) => stream,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
+            {
                 return Ok(None);
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -34,7 +36,9 @@ impl Client {
                     format!("{}: only root and the agent's group may ask; try sudo", socket.display())
                 });
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot connect to {}", socket.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot connect to {}", socket.display()));
+            }
         };
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Its end is the end of the answers.
@@ -48,8 +52,9 @@ impl Client {
     /// If the agent cannot answer, or answers what this release does not understand.
     pub async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T> {
         let answer = self.ask(Method::GET, path).await?.into_body().collect().await?.to_bytes();
-        serde_json::from_slice(&answer)
-            .with_context(|| format!("{} answers what this release does not understand", self.socket.display()))
+        serde_json::from_slice(&answer).with_context(|| {
+            format!("{} answers what this release does not understand", self.socket.display())
+        })
     }
 
     /// Asks for what is at `path`, a line at a time, until there are no more or `line` breaks off.

@@ -15,7 +15,7 @@ use crate::datapath::{DropEvent, Hook, Live};
 use super::time;
 
 /// Drops kept for those who ask later.
-const KEPT: usize = 1000;
+const KEPT: usize = 1024;
 
 /// A dropped packet: a line of the stable JSON of `cmgate drops`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +81,9 @@ impl Drop {
 impl fmt::Display for Drop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {} {} {}", self.time, self.interface, self.hook, self.verdict, self.reason)?;
-        let (Some(source), Some(destination), Some(protocol)) = (self.source, self.destination, &self.protocol) else {
+        let (Some(source), Some(destination), Some(protocol)) =
+            (self.source, self.destination, &self.protocol)
+        else {
             return write!(f, " {} bytes that are no IP", self.length);
         };
         write!(f, " {source}")?;
@@ -295,7 +297,10 @@ mod tests {
         }
         let icmp = built_icmp();
         let told = Drop::of(&event(&icmp, Reason::Service), None);
-        assert_eq!(told.to_string(), "1970-01-01T00:00:00.000Z 3 ingress drop service 2001:db8::1 -> 2001:db8::2 icmpv6/128/0");
+        assert_eq!(
+            told.to_string(),
+            "1970-01-01T00:00:00.000Z 3 ingress drop service 2001:db8::1 -> 2001:db8::2 icmpv6/128/0"
+        );
         let told = Drop::of(&event(&[0; 60], Reason::Ethertype), Some("eth1"));
         assert_eq!(told.source, None);
     }
@@ -315,7 +320,7 @@ mod tests {
     #[test]
     fn the_json_is_the_documented_one() {
         let told = Drop::of(&event(&tcp(0), Reason::UnknownSource), Some("eth1"));
-        insta::assert_snapshot!(serde_json::to_string(&told).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string(&told).unwrap(), @r#"{"time":"1970-01-01T00:00:00.000Z","interface":"eth1","hook":"ingress","verdict":"drop","reason":"unknown-source","source":"10.66.0.10","destination":"10.1.1.20","protocol":"tcp","source_port":51234,"port":"445","length":54,"generation":4}"#);
     }
 
     #[test]
@@ -323,7 +328,8 @@ mod tests {
         let sample = Sample::default();
         let mut follower = sample.follow();
         for number in 0..=KEPT {
-            sample.push(Drop { time: number.to_string(), ..Drop::of(&event(&tcp(0), Reason::Service), None) });
+            sample
+                .push(Drop { time: number.to_string(), ..Drop::of(&event(&tcp(0), Reason::Service), None) });
         }
         let recent = sample.recent();
         assert_eq!((recent.len(), recent[0].time.as_str()), (KEPT, "1"));

@@ -75,14 +75,23 @@ mod tests {
 
     #[test]
     fn the_busiest_come_first_and_the_idle_are_summed_up() {
-        let lines =
-            [line("failsafe", 3), line("client:management-point/https/tcp", 20), line("allow/x", 0), line("allow/y", 0)];
-        insta::assert_snapshot!(table(&lines), @"");
+        let lines = [
+            line("failsafe", 3),
+            line("client:management-point/https/tcp", 20),
+            line("allow/x", 0),
+            line("allow/y", 0),
+        ];
+        insta::assert_snapshot!(table(&lines), @r#"
+         flow                               packets  bytes  first                     last
+         client:management-point/https/tcp  20       2000   2026-11-20T16:50:49.000Z  2026-11-20T16:50:49.000Z
+         failsafe                           3        300    2026-11-20T16:50:49.000Z  2026-11-20T16:50:49.000Z
+        2 flows carried nothing yet
+        "#);
         assert_eq!(table(&lines[2..3]), "1 flow carried nothing yet\n");
     }
 
     #[test]
     fn the_json_is_the_documented_one() {
-        insta::assert_snapshot!(serde_json::to_string(&[line("failsafe", 3), line("allow/x", 0)]).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string(&[line("failsafe", 3), line("allow/x", 0)]).unwrap(), @r#"[{"flow":"failsafe","packets":3,"bytes":300,"first":"2026-11-20T16:50:49.000Z","last":"2026-11-20T16:50:49.000Z"},{"flow":"allow/x","packets":0,"bytes":0,"first":null,"last":null}]"#);
     }
 }

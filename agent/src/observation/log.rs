@@ -18,7 +18,9 @@ static LOST: AtomicU64 = AtomicU64::new(0);
 /// If the filter in the environment is none.
 pub fn start() -> Result<()> {
     let filter = match std::env::var(FILTER) {
-        Ok(filter) => EnvFilter::try_new(&filter).with_context(|| format!("{FILTER}={filter} is no log filter"))?,
+        Ok(filter) => {
+            EnvFilter::try_new(&filter).with_context(|| format!("{FILTER}={filter} is no log filter"))?
+        }
         Err(_) => EnvFilter::new("info"),
     };
     // Reporting a failure to write on the very same descriptor would end the process.

@@ -59,7 +59,7 @@ impl Moment {
         )?;
         page.gauges(
             "cmgate_selector_matches",
-            "Networks behind a role that the site uses; a role with none is a mistake",
+            "Prefixes behind a role that the site uses; a role with none is a mistake",
             agent.selectors.iter().map(|(role, matches)| (labels([("role", role)]), number(*matches))),
         )?;
         page.gauges(
@@ -85,7 +85,11 @@ fn live_metrics(live: &Live, page: &mut Page<'_, '_>) -> fmt::Result {
         live.flows.iter().map(move |flow| (flow_labels(&flow.id), pick(&flow.count)))
     };
     page.counters("cmgate_flow_packets", "Frames admitted by a flow", flows(|count| count.packets))?;
-    page.counters("cmgate_flow_bytes", "Their bytes, from the Ethernet header on", flows(|count| count.bytes))?;
+    page.counters(
+        "cmgate_flow_bytes",
+        "Their bytes, from the Ethernet header on",
+        flows(|count| count.bytes),
+    )?;
     let maps = |pick: fn(&MapUse) -> u64| {
         live.maps.iter().map(move |map| (labels([("map", map.map)]), number(pick(map))))
     };
@@ -101,7 +105,8 @@ fn outcomes(live: &Live) -> BTreeMap<(&str, &'static str, &'static str), Count> 
     let mut sums: BTreeMap<_, Count> = BTreeMap::new();
     for counted in &live.outcomes {
         let interface = counted.interface.as_deref().unwrap_or("other");
-        let sum = sums.entry((interface, counted.outcome.verdict(), counted.outcome.reason().name())).or_default();
+        let sum =
+            sums.entry((interface, counted.outcome.verdict(), counted.outcome.reason().name())).or_default();
         sum.packets += counted.count.packets;
         sum.bytes += counted.count.bytes;
     }
@@ -133,7 +138,8 @@ fn number(count: u64) -> f64 {
     count as f64
 }
 
-/// Families of samples, one after the other; one without samples is left out.
+/// Families of samples, one after the other; one without samples is left out, and a sample without labels is its
+/// family's only one.
 struct Page<'e, 'd>(&'e mut DescriptorEncoder<'d>);
 
 impl Page<'_, '_> {
@@ -174,6 +180,9 @@ impl Page<'_, '_> {
         }
         let mut family = self.0.encode_descriptor(name, help, None, metric_type)?;
         for (labels, value) in samples {
+            if labels.is_empty() {
+                return value.encode(family);
+            }
             value.encode(family.encode_family(&labels)?)?;
         }
         Ok(())
@@ -237,7 +246,54 @@ mod tests {
         let seconds = Seconds { total: 0.0125, ..Seconds::default() };
         let cause = "start".to_owned();
         board.reloaded(Reload { result: ReloadResult::Done, cause, at: String::new(), seconds, error: None });
-        insta::assert_snapshot!(page(board.read(), Some(live())).unwrap(), @"");
+        insta::assert_snapshot!(page(board.read(), Some(live())).unwrap(), @r#"
+        # HELP cmgate_build The agent
+        # TYPE cmgate_build info
+        cmgate_build_info{version="0.1.0"} 1
+        # HELP cmgate_policy_reloads Attempts to put a policy in force, the start among them
+        # TYPE cmgate_policy_reloads counter
+        cmgate_policy_reloads_total{result="done"} 1
+        cmgate_policy_reloads_total{result="unchanged"} 0
+        cmgate_policy_reloads_total{result="failed"} 0
+        # HELP cmgate_policy_reload_seconds How long the last attempt took, from reading the files to the store that made the policy rule
+        # TYPE cmgate_policy_reload_seconds gauge
+        cmgate_policy_reload_seconds 0.0125
+        # HELP cmgate_selector_matches Prefixes behind a role that the site uses; a role with none is a mistake
+        # TYPE cmgate_selector_matches gauge
+        cmgate_selector_matches{role="client"} 2.0
+        # HELP cmgate_selftest_ok Whether the kernel judged the last generation's canaries as the engine in memory does
+        # TYPE cmgate_selftest_ok gauge
+        cmgate_selftest_ok 1.0
+        # HELP cmgate_policy_generation The generation that rules
+        # TYPE cmgate_policy_generation gauge
+        cmgate_policy_generation 3.0
+        # HELP cmgate_packets Frames judged, as XDP and TC see them
+        # TYPE cmgate_packets counter
+        cmgate_packets_total{interface="eth1",verdict="admit",reason="policy"} 7
+        cmgate_packets_total{interface="other",verdict="drop",reason="service"} 1
+        # HELP cmgate_bytes Their bytes, from the Ethernet header on
+        # TYPE cmgate_bytes counter
+        cmgate_bytes_total{interface="eth1",verdict="admit",reason="policy"} 420
+        cmgate_bytes_total{interface="other",verdict="drop",reason="service"} 60
+        # HELP cmgate_flow_packets Frames admitted by a flow
+        # TYPE cmgate_flow_packets counter
+        cmgate_flow_packets_total{flow="client:management-point/https/tcp",initiator="client",responder="management-point",service="https"} 5
+        cmgate_flow_packets_total{flow="allow/odd:name/x",initiator="",responder="",service=""} 0
+        # HELP cmgate_flow_bytes Their bytes, from the Ethernet header on
+        # TYPE cmgate_flow_bytes counter
+        cmgate_flow_bytes_total{flow="client:management-point/https/tcp",initiator="client",responder="management-point",service="https"} 300
+        cmgate_flow_bytes_total{flow="allow/odd:name/x",initiator="",responder="",service=""} 0
+        # HELP cmgate_map_entries Entries in use
+        # TYPE cmgate_map_entries gauge
+        cmgate_map_entries{map="answered"} 4.0
+        # HELP cmgate_map_capacity Entries there is room for
+        # TYPE cmgate_map_capacity gauge
+        cmgate_map_capacity{map="answered"} 65536.0
+        # HELP cmgate_events_lost Drops that were counted and could not be sampled
+        # TYPE cmgate_events_lost counter
+        cmgate_events_lost_total 9
+        # EOF
+        "#);
     }
 
     #[test]

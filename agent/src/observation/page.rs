@@ -78,7 +78,9 @@ async fn page(State(gauges): State<Gauges>) -> Response {
 async fn health(State(gauges): State<Gauges>) -> Response {
     let agent = gauges.board.read();
     match (agent.policy, agent.unguarded.first_key_value()) {
-        (None, _) => (StatusCode::SERVICE_UNAVAILABLE, "no policy is in force yet\n".to_owned()).into_response(),
+        (None, _) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "no policy is in force yet\n".to_owned()).into_response()
+        }
         (_, Some((name, why))) => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("{name} is not guarded: {why}\n")).into_response()
         }

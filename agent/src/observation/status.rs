@@ -88,7 +88,9 @@ impl Status {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         match (&self.agent, &self.gate) {
-            (None, None) => warnings.push("no agent runs and nothing is pinned: every packet passes".to_owned()),
+            (None, None) => {
+                warnings.push("no agent runs and nothing is pinned: every packet passes".to_owned())
+            }
             (None, Some(_)) => warnings.push(
                 "no agent runs: the gate stands as it was left, and changes of files and addresses go unseen"
                     .to_owned(),
@@ -107,9 +109,8 @@ impl Status {
                 ),
                 None => warnings.push("the agent has not brought a policy in force yet".to_owned()),
             }
-            warnings.extend(
-                agent.unguarded.iter().map(|(name, why)| format!("{name} is not guarded: {why}")),
-            );
+            warnings
+                .extend(agent.unguarded.iter().map(|(name, why)| format!("{name} is not guarded: {why}")));
             if agent.selftest == Some(false) {
                 warnings.push("the self-test failed: kernel and engine judge differently".to_owned());
             }
@@ -182,7 +183,8 @@ impl Interface {
     }
 
     fn row(&self) -> Vec<String> {
-        let packets = |verdict: &str| self.totals.get(verdict).copied().unwrap_or_default().packets.to_string();
+        let packets =
+            |verdict: &str| self.totals.get(verdict).copied().unwrap_or_default().packets.to_string();
         vec![
             self.name.clone(),
             self.xdp.clone().unwrap_or_else(|| "gone".to_owned()),
@@ -212,8 +214,15 @@ fn facts(agent: Option<&AgentStatus>, gate: Option<&Gate>) -> Vec<Vec<String>> {
     match gate {
         Some(gate) => {
             let transit = if gate.transit { ", transit judged" } else { "" };
-            fact("gate", format!("generation {}, mode {}, egress {}{transit}", gate.generation, gate.mode, gate.egress));
-            let sums: Vec<_> = gate.totals.iter().map(|(verdict, total)| format!("{verdict} {}", total.packets)).collect();
+            fact(
+                "gate",
+                format!(
+                    "generation {}, mode {}, egress {}{transit}",
+                    gate.generation, gate.mode, gate.egress
+                ),
+            );
+            let sums: Vec<_> =
+                gate.totals.iter().map(|(verdict, total)| format!("{verdict} {}", total.packets)).collect();
             fact("packets", sums.join(", "));
             let fill: Vec<_> = gate
                 .tables
@@ -327,7 +336,19 @@ mod tests {
 
     #[test]
     fn a_standing_gate_reads_at_a_glance() {
-        insta::assert_snapshot!(standing().table(), @"");
+        insta::assert_snapshot!(standing().table(), @r#"
+        gate         generation 7, mode enforce, egress track, transit judged
+        packets      admit 12, drop 3, would-drop 0
+        tables       answered 5/65536
+        agent        version 0.1.0, process 4711, since 2026-11-20T16:00:00.000Z
+        policy       the files, fingerprint 00000000000000000000000000000000
+        files        /etc/cmgate/cmgate.toml /etc/cmgate/site.toml
+        last reload  done at 2026-11-20T16:00:01.000Z by start, took 7.5 ms (compile 4.0, swap 2.1)
+
+        interface  xdp     egress  admitted  dropped  would drop
+        eth1       native  tcx     12        3        0
+        eth2       gone    tcx     12        3        0
+        "#);
         assert_eq!(standing().warnings(), Vec::<String>::new());
     }
 
@@ -335,7 +356,12 @@ mod tests {
     fn a_gate_without_agent_and_a_machine_without_gate_say_so() {
         let left = Status { agent: None, ..standing() };
         assert!(left.table().contains("agent    none runs"), "{}", left.table());
-        insta::assert_snapshot!(Status { agent: None, gate: None }.table(), @"");
+        insta::assert_snapshot!(Status { agent: None, gate: None }.table(), @r#"
+         gate   nothing is pinned
+         agent  none runs
+
+        warning: no agent runs and nothing is pinned: every packet passes
+        "#);
     }
 
     #[test]
@@ -346,14 +372,125 @@ mod tests {
         agent.unguarded.insert("eth3".to_owned(), "there is no such interface yet".to_owned());
         agent.warnings.insert("metrics".to_owned(), vec!["the port is taken".to_owned()]);
         agent.selftest = Some(false);
-        insta::assert_snapshot!(status.warnings().join("\n"), @"");
+        insta::assert_snapshot!(status.warnings().join("\n"), @r#"
+        the files are bad: the last good policy is enforced
+        eth3 is not guarded: there is no such interface yet
+        the self-test failed: kernel and engine judge differently
+        metrics: the port is taken
+        "#);
         assert!(status.table().ends_with("warning: metrics: the port is taken\n"));
     }
 
     #[test]
     fn the_json_is_the_documented_one_and_comes_back() {
         let text = serde_json::to_string_pretty(&standing()).unwrap();
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"
+        {
+          "agent": {
+            "version": "0.1.0",
+            "pid": 4711,
+            "since": "2026-11-20T16:00:00.000Z",
+            "config": "/etc/cmgate/cmgate.toml",
+            "policy": "files",
+            "files": [
+              "/etc/cmgate/cmgate.toml",
+              "/etc/cmgate/site.toml"
+            ],
+            "fingerprint": "00000000000000000000000000000000",
+            "last_reload": {
+              "result": "done",
+              "cause": "start",
+              "at": "2026-11-20T16:00:01.000Z",
+              "seconds": {
+                "read": 0.001,
+                "compile": 0.004,
+                "publish": 0.0021,
+                "total": 0.0075
+              },
+              "error": null
+            },
+            "reloads": {
+              "done": 1,
+              "unchanged": 0,
+              "failed": 0
+            },
+            "selftest": true,
+            "selectors": {},
+            "unguarded": {},
+            "warnings": {}
+          },
+          "gate": {
+            "generation": 7,
+            "mode": "enforce",
+            "transit": true,
+            "egress": "track",
+            "interfaces": [
+              {
+                "name": "eth1",
+                "index": 2,
+                "xdp": "native",
+                "egress": "tcx",
+                "totals": {
+                  "admit": {
+                    "packets": 12,
+                    "bytes": 1200
+                  },
+                  "drop": {
+                    "packets": 3,
+                    "bytes": 300
+                  },
+                  "would-drop": {
+                    "packets": 0,
+                    "bytes": 0
+                  }
+                }
+              },
+              {
+                "name": "eth2",
+                "index": null,
+                "xdp": null,
+                "egress": "tcx",
+                "totals": {
+                  "admit": {
+                    "packets": 12,
+                    "bytes": 1200
+                  },
+                  "drop": {
+                    "packets": 3,
+                    "bytes": 300
+                  },
+                  "would-drop": {
+                    "packets": 0,
+                    "bytes": 0
+                  }
+                }
+              }
+            ],
+            "totals": {
+              "admit": {
+                "packets": 12,
+                "bytes": 1200
+              },
+              "drop": {
+                "packets": 3,
+                "bytes": 300
+              },
+              "would-drop": {
+                "packets": 0,
+                "bytes": 0
+              }
+            },
+            "tables": [
+              {
+                "map": "answered",
+                "entries": 5,
+                "capacity": 65536
+              }
+            ],
+            "layout": 1
+          }
+        }
+        "#);
         assert_eq!(serde_json::from_str::<Status>(&text).unwrap(), standing());
     }
 }

@@ -41,7 +41,8 @@ mod tests {
 
     #[test]
     fn moments_read_as_the_calendar_has_them() {
-        let at = |seconds, millis| text(UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(millis));
+        let at =
+            |seconds, millis| text(UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(millis));
         assert_eq!(at(0, 0), "1970-01-01T00:00:00.000Z");
         assert_eq!(at(951_782_400, 7), "2000-02-29T00:00:00.007Z");
         assert_eq!(at(1_709_251_199, 999), "2024-02-29T23:59:59.999Z");
