@@ -5,3 +5,6 @@ pub mod lines;
 pub mod policy;
 pub mod reference;
 pub mod warnings;
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ impl Policy {
     /// Whether the files name the address.
     #[must_use]
     pub fn knows(&self, address: IpAddr) -> bool {
-        self.holds(self.known, address)
+        self.set_has(self.known, address)
     }
 
     fn fitting(
@@ -45,11 +45,11 @@ impl Policy {
         // No flow runs from an address to itself.
         let lines = if source == destination { &[] } else { self.lines.as_slice() };
         lines.iter().filter(offers).filter(move |line| {
-            self.holds(line.sources, source) && self.holds(line.destinations, destination)
+            self.set_has(line.sources, source) && self.set_has(line.destinations, destination)
         })
     }
 
-    fn holds(&self, set: SetId, address: IpAddr) -> bool {
+    fn set_has(&self, set: SetId, address: IpAddr) -> bool {
         self.sets[set.0 as usize].contains(address)
     }
 }
