@@ -11,6 +11,7 @@ pub mod frame;
 pub mod layout;
 #[cfg(feature = "std")]
 pub mod memory;
+pub mod opaque;
 pub mod packet;
 pub mod reason;
 pub mod tables;

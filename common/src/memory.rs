@@ -3,10 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::engine::flows::PORTS;
+use crate::engine::flows::{Flows, PORTS};
 use crate::layout::control::Slot;
 use crate::layout::counters::Stat;
 use crate::layout::entry::{Line, Table};
+use crate::opaque::Opaque;
 use crate::tables::{Entry, Tables};
 
 /// One generation and the flow tables, with a clock that the owner moves.
@@ -82,6 +83,10 @@ impl Tables for Memory {
         &self.slot
     }
 
+    fn slot_number(&self) -> u32 {
+        0
+    }
+
     fn word(&self, index: u32) -> u32 {
         self.words.get(index as usize).copied().unwrap_or(0)
     }
@@ -116,6 +121,10 @@ impl Tables for Memory {
         self.stats.borrow_mut()[stat as usize] += 1;
     }
 }
+
+impl Opaque for Memory {}
+
+impl Flows for Memory {}
 
 impl Entry for Rc<Cell<Line>> {
     fn load(&self, word: usize) -> u64 {

@@ -4,14 +4,18 @@
 use crate::layout::control::Slot;
 use crate::layout::counters::Stat;
 use crate::layout::entry::Table;
+use crate::opaque::Opaque;
 
 /// The tables under the generation that judges one packet. A packet takes one such view and keeps it.
-pub trait Tables {
+pub trait Tables: Opaque {
     /// An entry of a flow table.
     type Entry: Entry;
 
     /// The generation's parameters.
     fn slot(&self) -> &Slot;
+
+    /// The generation's slot.
+    fn slot_number(&self) -> u32;
 
     /// A word of the generation's image; 0 past its end.
     fn word(&self, index: u32) -> u32;

@@ -1,6 +1,111 @@
-//! The BPF programs.
+//! The programs: they hand a frame and the maps to the engine, and carry out what it decides.
 #![no_std]
 #![no_main]
+// The BPF target has compare-and-exchange (Linux 5.12), and `core` offers it there only as an intrinsic.
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "see the feature above")]
+#![expect(unsafe_code, reason = "packet memory and map values are raw pointers here")]
+
+mod account;
+mod flows;
+mod frame;
+mod maps;
+mod tables;
+
+use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action};
+use aya_ebpf::helpers::bpf_jiffies64;
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
+use cmgate_common::engine;
+use cmgate_common::frame::Frame as _;
+use cmgate_common::layout::probe::{NOT_JUDGED, ProbeHeader, pack};
+use cmgate_common::reason::{Action, settle};
+use cmgate_common::tables::Tables as _;
+
+use crate::account::{EGRESS, INGRESS};
+use crate::flows::Asker;
+use crate::frame::{SkbFrame, XdpFrame};
+use crate::tables::{Maps, ReadOnly};
+
+/// Judges every frame that comes in.
+#[xdp(frags)]
+#[inline(always)]
+pub fn cmgate_ingress(ctx: XdpContext) -> u32 {
+    let Some(tables) = Maps::ruling(Asker::Ingress) else { return xdp_action::XDP_DROP };
+    let frame = XdpFrame::new(&ctx, 0, tables.zero());
+    let ifindex = ctx.ingress_ifindex() as u32;
+    let row = account::row_of(ifindex);
+    let decision = engine::ingress(&frame, &tables, row);
+    let (action, outcome) = settle(decision.reason, tables.slot().flags);
+    let length = frame.length();
+    account::count(INGRESS, row, outcome, decision.verdict, length, tables.now());
+    if !decision.reason.admits() {
+        account::report_ingress(ctx.ctx, tables.slot_number(), outcome.index(), length, ifindex);
+    }
+    match action {
+        Action::Pass => xdp_action::XDP_PASS,
+        Action::Drop => xdp_action::XDP_DROP,
+    }
+}
+
+/// Follows every frame that leaves; judges it where the generation says so.
+#[classifier]
+#[inline(always)]
+pub fn cmgate_egress(ctx: TcContext) -> i32 {
+    let Some(tables) = Maps::ruling(Asker::Egress) else { return TC_ACT_SHOT as i32 };
+    let Some(decision) = engine::egress(&SkbFrame::new(&ctx, tables.zero()), &tables) else {
+        return TC_ACT_UNSPEC;
+    };
+    // SAFETY: the context is the one this program was called with.
+    let ifindex = unsafe { (*ctx.skb.skb).ifindex };
+    let row = account::row_of(ifindex);
+    let (action, outcome) = settle(decision.reason, tables.slot().flags);
+    let length = ctx.len();
+    account::count(EGRESS, row, outcome, decision.verdict, length, tables.now());
+    if !decision.reason.admits() {
+        account::report_egress(ctx.skb.skb, tables.slot_number(), outcome.index(), length, ifindex);
+    }
+    match action {
+        Action::Pass => TC_ACT_UNSPEC,
+        Action::Drop => TC_ACT_SHOT as i32,
+    }
+}
+
+/// Judges the frame behind a [`ProbeHeader`] by any generation, and leaves no trace. Never attached.
+#[xdp(frags)]
+#[inline(always)]
+pub fn cmgate_probe(ctx: XdpContext) -> u32 {
+    const HEADER: usize = size_of::<ProbeHeader>();
+    let Some(header) = XdpFrame::new(&ctx, 0, 0).read::<HEADER>(0) else { return NOT_JUDGED };
+    let field = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let (slot, hook, row) = (field(0), field(4), field(8));
+    let Some(maps) = Maps::in_slot(slot) else { return NOT_JUDGED };
+    let frame = XdpFrame::new(&ctx, HEADER as u32, maps.zero());
+    let tables = ReadOnly(maps);
+    let decision = if hook == INGRESS {
+        Some(engine::ingress(&frame, &tables, row))
+    } else {
+        engine::egress(&frame, &tables)
+    };
+    match decision {
+        Some(decision) => pack(decision),
+        None => NOT_JUDGED,
+    }
+}
+
+/// The low half of the kernel's tick counter, from which the agent learns how many ticks make a second. Never
+/// attached.
+#[xdp]
+#[inline(always)]
+pub fn cmgate_clock(_ctx: XdpContext) -> u32 {
+    // SAFETY: the helper has no preconditions.
+    (unsafe { bpf_jiffies64() }) as u32
+}
+
+/// The licence the kernel sees; some helpers are for GPL-compatible programs alone.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+pub static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

@@ -1,7 +1,12 @@
 //! What can go wrong between the agent and the kernel, and what to do about it.
 
+use std::error::Error as StdError;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use aya::EbpfError;
+use aya::maps::MapError;
+use aya::programs::ProgramError;
 
 /// An error of the datapath. Its text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +30,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The kernel has no BPF system call.
-    #[error("this kernel has no bpf(2): it needs CONFIG_BPF_SYSCALL and a version of 5.10 or later")]
+    #[error("this kernel has no bpf(2): it needs CONFIG_BPF_SYSCALL, and a version of 5.18 or later")]
     NoBpf {
         /// The kernel's answer.
         #[source]
@@ -86,6 +91,19 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// Another agent writes here.
+    #[error("another cmgate holds {path}: stop it first, or give this one another pin root")]
+    Busy {
+        /// What it holds.
+        path: PathBuf,
+    },
+    /// The kernel's clock cannot be read.
+    #[error("the kernel's clock cannot be read: {source}")]
+    Clock {
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+    },
     /// There is no such interface.
     #[error("there is no interface {name}")]
     NoInterface {
@@ -138,8 +156,8 @@ pub enum Error {
     #[error("no generation was published: attaching now would drop everything")]
     Unpublished,
     /// A flow id that does not fit its place.
-    #[error("the flow id {id:?} is longer than {most} bytes: give the allow a shorter name")]
-    LongName {
+    #[error("the flow id {id:?} is not of 1 to {most} bytes: give the allow a shorter name")]
+    FlowName {
         /// The id.
         id: String,
         /// Bytes there are.
@@ -191,6 +209,8 @@ impl Error {
             | Self::ForeignMap { .. } => true,
             Self::Program { is_final, .. } => *is_final,
             Self::NoBpffs { .. }
+            | Self::Busy { .. }
+            | Self::Clock { .. }
             | Self::Map { .. }
             | Self::Pin { .. }
             | Self::NoInterface { .. }
@@ -199,7 +219,7 @@ impl Error {
             | Self::SharedPlace { .. }
             | Self::NoSuchRow { .. }
             | Self::Unpublished
-            | Self::LongName { .. }
+            | Self::FlowName { .. }
             | Self::FlowsExhausted { .. }
             | Self::Image(_)
             | Self::Refused(_)
@@ -207,4 +227,92 @@ impl Error {
             | Self::Leftovers { .. } => false,
         }
     }
+}
+
+/// How many of the verifier's last lines go into a message.
+const VERIFIER_LINES: usize = 12;
+
+impl Error {
+    /// A pin that cannot be made, moved, listed or removed.
+    pub(super) fn pin(what: &'static str, path: &Path, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::PermissionDenied {
+            return Self::Permission { what: format!("access to {}", path.display()), source };
+        }
+        Self::Pin { what, path: path.to_owned(), source }
+    }
+
+    /// A map that cannot be made, opened, read or written.
+    pub(super) fn map(map: &str, error: &(dyn StdError + 'static)) -> Self {
+        Self::refusal(&format!("map {map}"), error)
+            .unwrap_or_else(|| Self::Map { map: map.to_owned(), reason: chain(error) })
+    }
+
+    /// An object that cannot be loaded: its maps, most likely.
+    pub(super) fn object(error: &EbpfError) -> Self {
+        Self::refusal("the BPF maps", error)
+            .unwrap_or_else(|| Self::Map { map: "set".to_owned(), reason: chain(error) })
+    }
+
+    /// A program the kernel refuses.
+    pub(super) fn program(program: &str, error: &(dyn StdError + 'static)) -> Self {
+        if let Some(ProgramError::LoadError { io_error, verifier_log }) = error.downcast_ref() {
+            let log = verifier_log.to_string();
+            let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+            let last = lines[lines.len().saturating_sub(VERIFIER_LINES)..].join("\n  ");
+            if lines.is_empty()
+                && let Some(refusal) = Self::refusal(&format!("the program {program}"), error)
+            {
+                return refusal;
+            }
+            let passing = [libc::EAGAIN, libc::EINTR, libc::ENOMEM];
+            return Self::Program {
+                program: program.to_owned(),
+                reason: format!("{io_error}\n  {last}"),
+                is_final: io_error.raw_os_error().is_none_or(|code| !passing.contains(&code)),
+            };
+        }
+        Self::refusal(&format!("the program {program}"), error).unwrap_or_else(|| Self::Program {
+            program: program.to_owned(),
+            reason: chain(error),
+            is_final: false,
+        })
+    }
+
+    /// A program the object should have and has not.
+    pub(super) fn missing(program: &str) -> Self {
+        let reason = "it is not in the object this cmgate was built with".to_owned();
+        Self::Program { program: program.to_owned(), reason, is_final: true }
+    }
+
+    /// The errors that say the machine, not the thing asked for, is the reason.
+    fn refusal(what: &str, error: &(dyn StdError + 'static)) -> Option<Self> {
+        let code = cause(error)?.raw_os_error()?;
+        let source = io::Error::from_raw_os_error(code);
+        match code {
+            libc::EPERM => Some(Self::Permission { what: what.to_owned(), source }),
+            libc::ENOSYS => Some(Self::NoBpf { source }),
+            _ => None,
+        }
+    }
+
+    /// Whether an error of aya's says that there is no such pin.
+    pub(super) fn is_not_found(error: &MapError) -> bool {
+        cause(error).is_some_and(|cause| cause.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// The kernel's answer at the bottom of an error.
+pub(super) fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
+}
+
+/// An error and what is behind it, on one line: aya's own texts leave the kernel's answer out.
+pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
+    let texts = std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string);
+    texts.fold(String::new(), |whole, text| match whole.as_str() {
+        "" => text,
+        // Transparent errors say their source's text as their own.
+        whole if whole.ends_with(&text) => whole.to_owned(),
+        whole => format!("{whole}: {text}"),
+    })
 }

@@ -1,11 +1,20 @@
 //! Sampled drops, as the programs send them.
+#![expect(unsafe_code, reason = "to await a descriptor is to promise that it stays open")]
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::SystemTime;
 
+use aya::maps::{Map, MapData, RingBuf};
+use cmgate_common::layout::counters::Event;
 use cmgate_common::reason::Outcome;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use zerocopy::FromBytes;
 
-use super::{Error, Hook};
+use super::pins::Pins;
+use super::ticks::Moment;
+use super::{Error, Hook, load, maps, sys};
 
 /// A sampled drop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +36,13 @@ pub struct DropEvent {
 }
 
 /// The reader of sampled drops. There is room for one at a time on a machine: two would take each other's events.
-pub struct Events {}
+pub struct Events {
+    ring: AsyncFd<RingBuf<MapData>>,
+    clock: OwnedFd,
+}
+
+/// Events given out at once at most, so that a flood of them cannot hold up whoever reads.
+const BATCH: usize = 256;
 
 impl Events {
     /// Opens the ring pinned below `root`; `None` where nothing is pinned. Needs a tokio runtime.
@@ -35,8 +50,21 @@ impl Events {
     /// # Errors
     ///
     /// [`Error::Permission`] and [`Error::OtherLayout`] as for [`super::Datapath::open`].
-    pub fn open(_root: &Path) -> Result<Option<Self>, Error> {
-        todo!("events")
+    pub fn open(root: &Path) -> Result<Option<Self>, Error> {
+        let pins = Pins::below(root);
+        pins.check()?;
+        if !pins.exist()? {
+            return Ok(None);
+        }
+        let name = maps::EVENTS.name;
+        let map = Map::RingBuf(maps::EVENTS.open(&pins.map(name))?);
+        let ring = RingBuf::try_from(map).map_err(|error| Error::map(name, &error))?;
+        // SAFETY: the ring owns its descriptor, keeps it open as long as it lives, and always gives the same one.
+        let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
+        let ring = ring.map_err(|refused| Error::map(name, &std::io::Error::from(refused)))?;
+        let clock = pins.program(load::CLOCK);
+        let clock = sys::open_pin(&clock).map_err(|source| Error::pin("cannot open", &clock, source))?;
+        Ok(Some(Self { ring, clock }))
     }
 
     /// The next events, at least one; waits until there is one. Dropping the future loses nothing.
@@ -45,6 +73,38 @@ impl Events {
     ///
     /// Where the ring cannot be awaited.
     pub async fn next(&mut self) -> Result<Vec<DropEvent>, Error> {
-        todo!("events")
+        loop {
+            let ready = self.ring.readable_mut().await;
+            let mut ready = ready.map_err(|error| Error::map(maps::EVENTS.name, &error))?;
+            let now = Moment::now(&self.clock)?;
+            let mut events = Vec::new();
+            while events.len() < BATCH {
+                let Some(item) = ready.get_inner_mut().next() else {
+                    ready.clear_ready();
+                    break;
+                };
+                events.extend(Event::ref_from_bytes(&item).ok().and_then(|event| read(event, &now)));
+            }
+            if !events.is_empty() {
+                return Ok(events);
+            }
+        }
     }
+}
+
+/// The event as it is told; `None` where its numbers mean nothing to this agent.
+fn read(event: &Event, now: &Moment) -> Option<DropEvent> {
+    Some(DropEvent {
+        at: now.at(event.time),
+        ifindex: event.ifindex,
+        length: event.length,
+        generation: event.generation,
+        outcome: Outcome::all().nth(event.outcome as usize)?,
+        hook: match event.hook {
+            0 => Hook::Ingress,
+            1 => Hook::Egress,
+            _ => return None,
+        },
+        head: event.head.get(..event.captured as usize)?.to_vec(),
+    })
 }

@@ -1,13 +1,21 @@
 //! What the pins say, with or without an agent: for `status`, `flows`, `drops` and the metrics.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::SystemTime;
 
+use aya::programs::ProgramInfo;
 use cmgate_common::layout::control::Flags;
-use cmgate_common::layout::counters::Count;
+use cmgate_common::layout::counters::{Count, INTERFACE_PLACES, Stat};
+use cmgate_common::layout::{SLOTS, VERSION};
 use cmgate_common::reason::Outcome;
 
-use super::{Egress, Error, Hook, Mode};
+use super::control::ControlBlock;
+use super::device::Device;
+use super::names::Names;
+use super::pins::{LinkKind, Pins};
+use super::ticks::Moment;
+use super::{Egress, Error, Hook, Mode, counters, links, load, maps, occupancy, sys};
 
 /// The gate as it stands.
 #[derive(Clone, Debug)]
@@ -25,7 +33,7 @@ pub struct Live {
     /// What was counted by flow id, in the order the ids were first seen; zeros included.
     pub flows: Vec<FlowCounters>,
     /// What happens beside the verdicts, by [`cmgate_common::layout::counters::Stat`].
-    pub stats: [u64; cmgate_common::layout::counters::Stat::COUNT as usize],
+    pub stats: [u64; Stat::COUNT as usize],
     /// How full the maps are.
     pub maps: Vec<MapUse>,
     /// The programs on the interfaces, each once, and the probe.
@@ -104,6 +112,116 @@ pub struct ProgramUse {
 /// # Errors
 ///
 /// [`Error::Permission`] and [`Error::OtherLayout`] as for [`super::Datapath::open`].
-pub fn inspect(_root: &Path) -> Result<Option<Live>, Error> {
-    todo!("inspect")
+pub fn inspect(root: &Path) -> Result<Option<Live>, Error> {
+    let pins = Pins::below(root);
+    pins.check()?;
+    if !pins.exist()? {
+        return Ok(None);
+    }
+    let control = ControlBlock::open(&pins)?;
+    let slot = control.slot(control.enforced());
+    let clock = pins.program(load::CLOCK);
+    let clock = sys::open_pin(&clock).map_err(|source| Error::pin("cannot open", &clock, source))?;
+    let now = Moment::now(&clock)?;
+    let names = Names::open(&pins)?;
+    let interfaces = interfaces(&pins)?;
+    Ok(Some(Live {
+        layout: VERSION,
+        generation: slot.generation,
+        flags: slot.flags,
+        outcomes: outcomes(&pins, &interfaces)?,
+        flows: flows(&pins, &names, &now)?,
+        stats: counters::stats(&pins)?,
+        maps: map_uses(&pins, &control, &names, now.ticks)?,
+        programs: programs(&pins, &interfaces)?,
+        interfaces,
+    }))
+}
+
+fn interfaces(pins: &Pins) -> Result<Vec<LiveInterface>, Error> {
+    let places = maps::PLACES.array::<u32>(pins)?;
+    let by_link = pins.linked(LinkKind::Egress)?;
+    let mut interfaces = Vec::new();
+    for name in pins.linked(LinkKind::Ingress)? {
+        let Some(link) = links::read(&pins.link(&name, LinkKind::Ingress))? else { continue };
+        let mut row = 0;
+        let mut mode = None;
+        if link.ifindex != 0 {
+            let place = link.ifindex % INTERFACE_PLACES;
+            row = places.get(&place, 0).map_err(|error| Error::map(maps::PLACES.name, &error))?;
+            let xdp = Device::by_index(link.ifindex)?.and_then(|device| device.xdp);
+            mode = xdp.filter(|(_, program)| *program == link.program).map(|(mode, _)| mode);
+        }
+        let egress = if by_link.contains(&name) { Egress::Tcx } else { Egress::Clsact };
+        interfaces.push(LiveInterface {
+            name,
+            index: link.ifindex,
+            row,
+            mode,
+            egress,
+            program: link.program,
+        });
+    }
+    Ok(interfaces)
+}
+
+fn outcomes(pins: &Pins, interfaces: &[LiveInterface]) -> Result<Vec<OutcomeCount>, Error> {
+    let rows: BTreeSet<u32> = interfaces.iter().map(|interface| interface.row).chain([0]).collect();
+    let name = |row| interfaces.iter().find(|interface| interface.row == row && row != 0);
+    let mut outcomes = Vec::new();
+    for row in rows {
+        for (hook, outcome, count) in counters::row(pins, row)? {
+            let interface = name(row).map(|interface| interface.name.clone());
+            outcomes.push(OutcomeCount { row, interface, hook, outcome, count });
+        }
+    }
+    Ok(outcomes)
+}
+
+fn flows(pins: &Pins, names: &Names, now: &Moment) -> Result<Vec<FlowCounters>, Error> {
+    let counts = counters::flows(pins, names.ids().len() as u32)?;
+    let seen = |ticks| (ticks != 0).then(|| now.at(ticks));
+    let flows = names.ids().iter().zip(counts).map(|(id, flow)| FlowCounters {
+        id: id.clone(),
+        count: Count { packets: flow.packets, bytes: flow.bytes },
+        first: seen(flow.first),
+        last: seen(flow.last),
+    });
+    Ok(flows.collect())
+}
+
+fn map_uses(pins: &Pins, control: &ControlBlock, names: &Names, now: u64) -> Result<Vec<MapUse>, Error> {
+    let timeouts = control.slot(control.enforced()).timeouts;
+    let (tables, pages) = maps::TABLES.shared(&pins.map(maps::TABLES.name))?;
+    let mut uses = vec![
+        MapUse {
+            map: "tables",
+            entries: occupancy::pages(&tables, pages / SLOTS, control.enforced()),
+            capacity: u64::from(pages / SLOTS),
+        },
+        MapUse {
+            map: "flow_names",
+            entries: names.ids().len() as u64,
+            capacity: u64::from(cmgate_common::layout::counters::FLOW_COUNTERS),
+        },
+    ];
+    for (map, table, spec) in occupancy::AGEING {
+        let (entries, capacity) = spec.shared(&pins.map(spec.name))?;
+        let entries = occupancy::alive(&entries, table, &timeouts, now);
+        uses.push(MapUse { map, entries, capacity: u64::from(capacity) });
+    }
+    Ok(uses)
+}
+
+fn programs(pins: &Pins, interfaces: &[LiveInterface]) -> Result<Vec<ProgramUse>, Error> {
+    let mut ids: BTreeSet<u32> = interfaces.iter().map(|interface| interface.program).collect();
+    for interface in interfaces {
+        if let Some(link) = links::read(&pins.link(&interface.name, LinkKind::Egress))? {
+            ids.insert(link.program);
+        }
+    }
+    let mut programs: Vec<_> = ids.into_iter().filter_map(load::program_info).collect();
+    let probe = ProgramInfo::from_pin(pins.program(load::PROBE));
+    programs.push(load::program_use(&probe.map_err(|error| Error::program(load::PROBE, &error))?));
+    Ok(programs)
 }

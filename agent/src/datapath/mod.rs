@@ -4,15 +4,43 @@
 //! agent: `<root>/<layout version>/{maps,programs,links}/`. [`Datapath`] is the writer, of which there is one;
 //! [`inspect`] and [`Probe`] read the pins and need no agent.
 
+mod attach;
+mod clsact;
+mod control;
+mod counters;
+mod device;
 mod error;
 mod events;
+mod grow;
 mod inspect;
+mod links;
+mod load;
+mod maps;
+mod names;
 mod nic;
+mod occupancy;
+mod pins;
 mod probe;
 mod publish;
 mod remove;
+mod shared;
+mod sys;
+mod ticks;
 
+use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::AtomicU32;
+use std::time::Instant;
+
+use aya::maps::{Array, MapData};
+use cmgate_common::layout::SLOTS;
+
+use control::ControlBlock;
+use load::Programs;
+use maps::Room;
+use names::Names;
+use pins::Pins;
+use shared::Shared;
 
 pub use error::Error;
 pub use events::{DropEvent, Events};
@@ -43,72 +71,86 @@ impl Default for Sizes {
     }
 }
 
-/// The programs and maps, loaded or taken over, and the right to change them.
-pub struct Datapath {}
+/// The programs and maps, loaded or taken over, and the right to change them. Dropping it changes nothing in the
+/// kernel.
+pub struct Datapath {
+    pins: Pins,
+    _lock: File,
+    programs: Programs,
+    room: Room,
+    control: ControlBlock,
+    tables: Shared<AtomicU32>,
+    places: Array<MapData, u32>,
+    names: Names,
+    /// Slots by whose former content a packet may still be judged, and since when they do not rule.
+    may_be_read: [Option<Instant>; SLOTS as usize],
+    took_over: bool,
+}
 
 impl Datapath {
-    /// Loads the programs over the maps pinned below `root`, or over new ones; attached interfaces keep the programs
-    /// they have until [`Self::attach`].
+    /// Loads the programs over the maps pinned below `root`, or over new ones. Interfaces that are attached already
+    /// get these programs at once, under the generation that rules; `sizes` are given to the maps without a gap.
     ///
     /// # Errors
     ///
     /// [`Error::Permission`], [`Error::NoBpf`], [`Error::NoBpffs`] where the machine does not let it;
-    /// [`Error::OtherLayout`] and [`Error::ForeignMap`] where what is pinned is not this agent's;
-    /// [`Error::Program`] where the kernel refuses a program.
-    pub fn open(_root: &Path, _sizes: Sizes) -> Result<Self, Error> {
-        todo!("load")
+    /// [`Error::OtherLayout`] and [`Error::ForeignMap`] where what is pinned is not this agent's; [`Error::Busy`]
+    /// where another one writes; [`Error::Program`] where the kernel refuses a program.
+    pub fn open(root: &Path, sizes: Sizes) -> Result<Self, Error> {
+        let pins = Pins::below(root);
+        pins.check()?;
+        let took_over = pins.exist()?;
+        pins.prepare()?;
+        let lock = pins.lock()?;
+        let wanted = Room::of(sizes);
+        for spec in maps::ALL {
+            spec.check_pin(&pins.map(spec.name))?;
+        }
+        let room = Room::pinned(&pins, wanted)?;
+        let mut programs = Programs::load(&room, |spec| pins.map(spec.name))?;
+        programs.pin(&pins)?;
+        let control = ControlBlock::open(&pins)?;
+        control.draw_seed().map_err(|source| Error::Map {
+            map: maps::CONTROL.name.to_owned(),
+            reason: format!("no random number for the hash: {source}"),
+        })?;
+        // Whatever an agent that died left on the links: from here on all of them read the maps that are pinned.
+        links::replace_all(&pins, &mut programs)?;
+        let mut datapath = Self {
+            tables: maps::TABLES.shared(&pins.map(maps::TABLES.name))?.0,
+            places: maps::PLACES.array(&pins)?,
+            names: Names::open(&pins)?,
+            may_be_read: [took_over.then(Instant::now); SLOTS as usize],
+            pins,
+            _lock: lock,
+            programs,
+            room,
+            control,
+            took_over,
+        };
+        // Tables of generations only grow: what rules must keep its room.
+        let wanted = Room { pages: wanted.pages.max(room.pages), ..wanted };
+        if wanted != room {
+            datapath.grow(wanted)?;
+        }
+        Ok(datapath)
+    }
+
+    /// Where the pins stand.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.pins.root()
     }
 
     /// Whether the maps were found rather than made: another agent was here.
     #[must_use]
-    pub fn took_over(&self) -> bool {
-        todo!("load")
+    pub const fn took_over(&self) -> bool {
+        self.took_over
     }
 
     /// The number of the generation that rules; 0 before the first.
     #[must_use]
     pub fn generation(&self) -> u32 {
-        todo!("publish")
-    }
-
-    /// Writes a generation beside the one that rules, lets `prove` judge frames under it (the slot to give to
-    /// [`Probe::judge`] is its second argument), and makes it rule on every interface and hook by one store.
-    ///
-    /// # Errors
-    ///
-    /// Whatever fails, the former generation rules on. [`Error::Refused`] carries what `prove` said.
-    pub fn publish(
-        &mut self,
-        _generation: &Generation<'_>,
-        _prove: impl FnOnce(&Probe, u32) -> anyhow::Result<()>,
-    ) -> Result<Published, Error> {
-        todo!("publish")
-    }
-
-    /// Attaches the programs to an interface, or replaces those of a former agent there without a gap.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Occupied`], [`Error::Attach`], [`Error::NoInterface`], [`Error::SharedPlace`], [`Error::Unpublished`].
-    pub fn attach(&mut self, _nic: &Nic, _xdp: Xdp) -> Result<Attached, Error> {
-        todo!("attach")
-    }
-
-    /// Takes the programs off an interface. One that is not attached is no error.
-    ///
-    /// # Errors
-    ///
-    /// Where a pin cannot be removed.
-    pub fn detach_interface(&mut self, _name: &str) -> Result<(), Error> {
-        todo!("attach")
-    }
-
-    /// The interfaces that have a pinned link, by this agent or a former one: `row` is the one they count in.
-    ///
-    /// # Errors
-    ///
-    /// Where the pins cannot be read.
-    pub fn attached(&self) -> Result<Vec<Nic>, Error> {
-        todo!("attach")
+        self.control.generation()
     }
 }

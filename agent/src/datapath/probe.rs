@@ -1,10 +1,18 @@
 //! Judging frames under a generation without side effects: canaries, self-test, `explain`.
 
+use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use aya::maps::{Array, MapData};
+use cmgate_common::layout::counters::FlowName;
+use cmgate_common::layout::probe::{ProbeHeader, unpack};
 use cmgate_common::reason::Reason;
+use zerocopy::IntoBytes;
 
-use super::Error;
+use super::control::ControlBlock;
+use super::pins::Pins;
+use super::{Error, load, maps, names, sys};
 
 /// The hook a frame is judged at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,7 +24,7 @@ pub enum Hook {
     Egress = 1,
 }
 
-/// What the datapath would do with a frame.
+/// What the datapath would do with a frame; the mode (audit or enforce) is not part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     /// Why.
@@ -26,7 +34,11 @@ pub struct Judgement {
 }
 
 /// The program that judges and writes nothing: neither counters nor entries.
-pub struct Probe {}
+pub struct Probe {
+    program: OwnedFd,
+    control: ControlBlock,
+    names: Array<MapData, FlowName>,
+}
 
 impl Probe {
     /// The probe pinned below `root`; `None` where nothing is pinned.
@@ -34,23 +46,49 @@ impl Probe {
     /// # Errors
     ///
     /// [`Error::Permission`] and [`Error::OtherLayout`] as for [`super::Datapath::open`].
-    pub fn open(_root: &Path) -> Result<Option<Self>, Error> {
-        todo!("probe")
+    pub fn open(root: &Path) -> Result<Option<Self>, Error> {
+        let pins = Pins::below(root);
+        pins.check()?;
+        if pins.exist()? { Self::over(&pins).map(Some) } else { Ok(None) }
     }
 
-    /// The slot that rules and its generation's number.
+    pub(super) fn over(pins: &Pins) -> Result<Self, Error> {
+        let path = pins.program(load::PROBE);
+        let program = sys::open_pin(&path).map_err(|source| Error::pin("cannot open", &path, source))?;
+        Ok(Self { program, control: ControlBlock::open(pins)?, names: maps::NAMES.array(pins)? })
+    }
+
+    /// The slot that rules, and its generation's number: 0 before the first.
     #[must_use]
     pub fn ruling(&self) -> (u32, u32) {
-        todo!("probe")
+        let slot = self.control.enforced();
+        (slot, self.control.slot(slot).generation)
     }
 
-    /// Judges an Ethernet frame of 14 to about 3,500 bytes as if it met `hook` on the interface in `row`, under the
-    /// generation in `slot`. A bare reply is judged with the flow table as it is now.
+    /// Judges an Ethernet frame of up to about 3,500 bytes as if it met `hook` on the interface in `row`, under the
+    /// generation in `slot`; `None` where that hook would not judge it (what leaves, under `egress = "track"`).
+    /// Known flows are those of this moment.
     ///
     /// # Errors
     ///
     /// [`Error::Program`] where the kernel does not run it.
-    pub fn judge(&self, _slot: u32, _hook: Hook, _row: u32, _frame: &[u8]) -> Result<Judgement, Error> {
-        todo!("probe")
+    pub fn judge(&self, slot: u32, hook: Hook, row: u32, frame: &[u8]) -> Result<Option<Judgement>, Error> {
+        let header = ProbeHeader { slot, hook: hook as u32, row, reserved: 0 };
+        let input = [header.as_bytes(), frame].concat();
+        let value = sys::test_run(&self.program, &input).map_err(|error| {
+            if error.kind() == ErrorKind::PermissionDenied {
+                Error::Permission { what: "a run of the probe".to_owned(), source: error }
+            } else {
+                Error::program(load::PROBE, &error)
+            }
+        })?;
+        let Some((reason, flow)) = unpack(value) else { return Ok(None) };
+        let reason = Reason::from_number(reason)
+            .ok_or_else(|| Error::Image(format!("the probe gave the reason {reason}, which there is not")))?;
+        let flow = match flow {
+            Some(counter) => names::of_counter(&self.names, counter)?,
+            None => None,
+        };
+        Ok(Some(Judgement { reason, flow }))
     }
 }

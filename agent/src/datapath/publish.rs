@@ -1,9 +1,15 @@
 //! One generation's way into force: written beside the others, proved, and flipped by one store.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use cmgate_common::layout::control::Flags;
-use cmgate_common::layout::image::Directory;
+use cmgate_common::layout::control::{EVENT_WINDOW_SHIFT, Flags, Slot, Timeouts};
+use cmgate_common::layout::image::{Directory, PAGE};
+use cmgate_common::layout::{SLOTS, Verdict};
+
+use super::maps::{MOST_PAGES, Room};
+use super::{Datapath, Error, Probe, sys, ticks};
 
 /// A compiled policy, as the datapath takes it.
 #[derive(Clone, Debug)]
@@ -72,7 +78,7 @@ impl Default for IdleTimes {
 /// A generation that rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// Its number, one more than the former's.
+    /// Its number, greater than any before.
     pub generation: u32,
     /// Its slot, below [`cmgate_common::layout::SLOTS`].
     pub slot: u32,
@@ -80,4 +86,182 @@ pub struct Published {
     pub grew: bool,
     /// From the first word written to the store that made it rule, the proof included.
     pub took: Duration,
+}
+
+/// How long a packet may be under judgement, where the kernel cannot be asked whether one is. It is microseconds,
+/// unless a hypervisor stops the processor in between.
+const LONGEST_JUDGEMENT: Duration = Duration::from_millis(50);
+
+impl Datapath {
+    /// Writes a generation beside the one that rules, lets `prove` judge frames under it (the slot to give to
+    /// [`Probe::judge`] is its second argument), and makes it rule on every interface and hook by one store.
+    ///
+    /// # Errors
+    ///
+    /// Whatever fails, the former generation rules on. [`Error::Refused`] carries what `prove` said;
+    /// [`Error::FlowsExhausted`] and [`Error::FlowName`] are about the flow ids; [`Error::Image`] about the tables.
+    pub fn publish(
+        &mut self,
+        generation: &Generation<'_>,
+        prove: impl FnOnce(&Probe, u32) -> anyhow::Result<()>,
+    ) -> Result<Published, Error> {
+        let per_second = ticks::per_second()?;
+        let verdicts = verdict_words(generation)?;
+        let counters = self.names.counters(&generation.flows)?;
+        let pages = u32::try_from(generation.words.len().div_ceil(PAGE as usize)).unwrap_or(u32::MAX);
+        let grew = pages > self.room.pages;
+        if grew {
+            if pages > MOST_PAGES {
+                return Err(Error::Image(format!(
+                    "{pages} pages are more than the {MOST_PAGES} a slot can have"
+                )));
+            }
+            self.grow(Room { pages: pages.next_power_of_two(), ..self.room })?;
+        }
+        let slot = self.free_slot();
+        self.wait_until_unread(slot);
+        let started = Instant::now();
+        self.write(slot, generation.words, verdicts, &counters);
+        let number = self.control.last_generation() + 1;
+        self.control.write_slot(
+            slot,
+            &Slot {
+                generation: number,
+                flags: generation.parameters.flags,
+                directory: generation.directory,
+                timeouts: generation.parameters.idle.in_ticks(per_second),
+            },
+        );
+        let probe = Probe::over(&self.pins)?;
+        prove(&probe, slot).map_err(Error::Refused)?;
+        self.control.limit_events(per_window(generation.parameters.events_per_second, per_second));
+        self.may_be_read[self.control.enforced() as usize] = Some(Instant::now());
+        self.control.rule(slot);
+        Ok(Published { generation: number, slot, grew, took: started.elapsed() })
+    }
+
+    /// The slot that neither rules nor is fallen back to; of two such, the lower.
+    fn free_slot(&self) -> u32 {
+        let taken = [self.control.enforced(), self.control.fallback()];
+        (0..SLOTS).find(|slot| !taken.contains(slot)).unwrap_or(0)
+    }
+
+    /// Waits until no packet is judged any more by what the slot held.
+    fn wait_until_unread(&mut self, slot: u32) {
+        let Some(since) = self.may_be_read[slot as usize] else { return };
+        match sys::wait_for_packets_in_flight() {
+            // Every packet that came before has been judged: this holds for all slots that do not rule.
+            Ok(()) => self.may_be_read = [None; SLOTS as usize],
+            Err(_) => thread::sleep(LONGEST_JUDGEMENT.saturating_sub(since.elapsed())),
+        }
+    }
+
+    /// Writes an image into a slot, its flows by their counters, and zeros behind it: those admit nothing.
+    fn write(&self, slot: u32, words: &[u32], verdicts: std::ops::Range<usize>, counters: &[u32]) {
+        let size = (self.room.pages * PAGE) as usize;
+        let slot = &self.tables.words()[slot as usize * size..][..size];
+        let (image, rest) = slot.split_at(words.len());
+        store(image, words);
+        for (to, word) in image[verdicts.clone()].iter().zip(&words[verdicts]) {
+            let verdict = Verdict(*word);
+            if !verdict.is_none() {
+                to.store(verdict.renumbered(counters[verdict.flow() as usize]).0, Ordering::Relaxed);
+            }
+        }
+        for word in rest {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+fn store(to: &[AtomicU32], from: &[u32]) {
+    for (to, from) in to.iter().zip(from) {
+        to.store(*from, Ordering::Relaxed);
+    }
+}
+
+/// Where an image's verdicts stand: from their start to the next table's. Every one must name a flow there is.
+fn verdict_words(generation: &Generation<'_>) -> Result<std::ops::Range<usize>, Error> {
+    let directory = &generation.directory;
+    let starts = [
+        directory.root4,
+        directory.root6,
+        directory.nodes,
+        directory.hosts6,
+        directory.services,
+        directory.pairs,
+        directory.interfaces,
+    ];
+    let end = generation.words.len();
+    let start = directory.verdicts as usize;
+    let next = starts.into_iter().map(|start| start as usize).filter(|next| *next > start).min();
+    let range = start..next.unwrap_or(end).min(end);
+    let Some(verdicts) = generation.words.get(range.clone()) else {
+        return Err(Error::Image(format!("verdicts start at word {start} of {end}")));
+    };
+    match verdicts.iter().map(|word| Verdict(*word).flow() as usize).max() {
+        Some(flow) if flow >= generation.flows.len().max(1) => {
+            Err(Error::Image(format!("a verdict names flow {flow} of {}", generation.flows.len())))
+        }
+        _ => Ok(range),
+    }
+}
+
+/// The events a CPU may send in a window, at least one where any are wanted.
+fn per_window(per_second: u32, ticks_per_second: u64) -> u32 {
+    let events = u64::from(per_second) << EVENT_WINDOW_SHIFT;
+    u32::try_from(events.div_ceil(ticks_per_second)).unwrap_or(u32::MAX)
+}
+
+impl IdleTimes {
+    fn in_ticks(&self, per_second: u64) -> Timeouts {
+        let ticks = |duration| ticks::of(duration, per_second);
+        Timeouts {
+            tcp_established: ticks(self.tcp_established),
+            tcp_closing: ticks(self.tcp_closing),
+            udp: ticks(self.udp),
+            unanswered: ticks(self.unanswered),
+            fragment: ticks(self.fragment),
+            expectation: ticks(self.expectation),
+            broadcast: ticks(self.broadcast),
+            freshness: ticks(Duration::from_secs(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cmgate_common::layout::Verdict;
+    use cmgate_common::layout::image::{Directory, Origin};
+
+    use super::{Generation, Parameters, per_window, verdict_words};
+
+    fn generation<'a>(words: &'a [u32], verdicts: u32, interfaces: u32) -> Generation<'a> {
+        let directory = Directory { verdicts, interfaces, ..Directory::default() };
+        Generation { words, directory, flows: vec!["a", "b"], parameters: Parameters::default() }
+    }
+
+    #[test]
+    fn verdicts_end_where_the_next_table_starts() {
+        let known = Verdict::new(1, Origin::Policy, 0).0;
+        let words = [9, 9, known, 0, known, 9];
+        assert_eq!(verdict_words(&generation(&words, 2, 5)).unwrap(), 2..5);
+        assert_eq!(verdict_words(&generation(&words[..5], 2, 0)).unwrap(), 2..5);
+    }
+
+    #[test]
+    fn a_verdict_of_no_flow_is_refused() {
+        let words = [0, Verdict::new(2, Origin::Policy, 0).0];
+        let error = verdict_words(&generation(&words, 1, 0)).unwrap_err().to_string();
+        assert!(error.contains("flow 2 of 2"), "{error}");
+        let error = verdict_words(&generation(&words, 7, 0)).unwrap_err().to_string();
+        assert!(error.contains("word 7 of 2"), "{error}");
+    }
+
+    #[test]
+    fn a_wish_for_events_is_never_rounded_to_none() {
+        assert_eq!(per_window(0, 1000), 0);
+        assert_eq!(per_window(1, 1000), 1);
+        assert_eq!(per_window(1000, 250), 256);
+    }
 }

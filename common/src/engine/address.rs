@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::layout::Leaf;
 use crate::layout::image::{HOST_BUCKET, HOSTS_PER_BUCKET, InterfaceRule, Kind, PAGE, host_bucket};
-use crate::packet::{Packet, protocol};
+use crate::packet::{Packet, Traits};
 use crate::reason::Reason;
 use crate::tables::Tables;
 
@@ -87,7 +87,7 @@ pub(super) fn impossible(
     if source.is(Kind::Unspecified) {
         // Address detection, MLD and IGMP are on the list of what always passes; a client without an address asks
         // for one from port 68.
-        return if always || asks_for_an_address(packet) { None } else { Some(Reason::Bogon) };
+        return if always || packet.is(Traits::DHCP_REQUEST) { None } else { Some(Reason::Bogon) };
     }
     if !source.is(Kind::Unicast) && !source.is(Kind::LinkLocal) {
         return Some(Reason::Bogon);
@@ -96,9 +96,4 @@ pub(super) fn impossible(
         return Some(Reason::Spoofed);
     }
     None
-}
-
-#[inline(always)]
-fn asks_for_an_address(packet: &Packet) -> bool {
-    packet.v4 && packet.protocol == protocol::UDP && packet.source_port == 68 && packet.destination_port == 67
 }

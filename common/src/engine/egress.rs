@@ -4,14 +4,11 @@ use crate::frame::Frame;
 use crate::layout::entry::Origin;
 use crate::layout::image::Kind;
 use crate::layout::{Leaf, Verdict};
-use crate::packet::{self, Packet, Parsed, protocol};
+use crate::packet::{self, Packet, Parsed, Traits};
 use crate::reason::{Decision, Reason};
-use crate::tables::Tables;
 
-use super::{address, always, flows, fragments, policy, related};
-
-/// The port TFTP servers are asked at (RFC 1350, 4), and answer from another.
-const TFTP: u16 = 69;
+use super::flows::{self, Flows, Question};
+use super::{address, always, fragments, policy};
 
 /// Follows a frame that is about to leave. `None`: it is not judged, because it is somebody else's in transit, or
 /// because own packets leave freely.
@@ -19,11 +16,11 @@ const TFTP: u16 = 69;
 pub fn egress<F, T>(frame: &F, tables: &T) -> Option<Decision>
 where
     F: Frame + ?Sized,
-    T: Tables,
+    T: Flows,
 {
     let judges = tables.slot().flags.egress();
     let mut packet = match packet::parse(frame) {
-        Parsed::Ip(packet) => packet,
+        Parsed::Ip(packet) => packet.forgotten(tables),
         Parsed::Settled(reason) => return if judges { Some(Decision::of(reason)) } else { None },
     };
     let source = address::classify(tables, packet.source, packet.v4);
@@ -50,40 +47,41 @@ where
 
 /// The verdict `egress = "enforce"` stands for, and what is to be remembered under either setting.
 #[inline(always)]
-fn judge<T: Tables>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Decision {
+fn judge<T: Flows>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Decision {
     if always::goes_out(packet) {
         return Decision::of(Reason::Always);
     }
     let free = !tables.slot().flags.egress();
-    if packet.is_icmp() && !packet.is_echo_request() && !packet.is_echo_reply() {
-        if related::is_error(packet) {
+    if packet.is(Traits::ONE_WAY) {
+        if packet.is(Traits::ICMP_ERROR) {
             return Decision::of(Reason::Related);
         }
         return by_policy(tables, packet, source, destination);
     }
     // What answers this host's own services needs no memory, and is the most of what a server sends.
-    if !packet.opens_tcp() {
+    if !packet.is(Traits::OPENS) {
         let back = policy::reverse(tables, packet, source, destination);
         if !back.is_none() {
             return policy::admitted(back);
         }
     }
-    if packet.is_echo_reply() {
+    if packet.is(Traits::ECHO_REPLY) {
         return Decision::of(Reason::NoState);
     }
     let verdict = policy::verdict(tables, source, destination, packet.service(packet.destination_port));
+    let mut question = Question::of(tables, packet, (source, destination), Origin::Own, verdict);
     if free || !verdict.is_none() {
-        remember(tables, packet, destination, verdict);
+        remember(tables, &question, destination, verdict);
         return policy::admitted(verdict);
     }
-    match flows::known(tables, packet, source, destination) {
-        Some(verdict) => Decision::by(Reason::Return, verdict),
-        None => Decision::of(policy::denied(tables, packet, source, destination)),
+    if let Some(verdict) = flows::known(tables, &mut question) {
+        return Decision::by(Reason::Return, verdict);
     }
+    Decision::of(policy::denied(tables, packet, source, destination))
 }
 
 #[inline(always)]
-fn by_policy<T: Tables>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Decision {
+fn by_policy<T: Flows>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Decision {
     let verdict = policy::verdict(tables, source, destination, packet.service(packet.destination_port));
     if verdict.is_none() {
         Decision::of(policy::denied(tables, packet, source, destination))
@@ -94,15 +92,15 @@ fn by_policy<T: Tables>(tables: &T, packet: &Packet, source: Leaf, destination: 
 
 /// Remembers what this host opens.
 #[inline(always)]
-fn remember<T: Tables>(tables: &T, packet: &Packet, destination: Leaf, verdict: Verdict) {
+fn remember<T: Flows>(tables: &T, question: &Question, destination: Leaf, verdict: Verdict) {
     if destination.is_shared() {
         if verdict.broadcast() {
-            flows::expect(tables, packet, Origin::Own, verdict);
+            tables.expect(question);
         }
         return;
     }
-    if packet.protocol == protocol::UDP && packet.destination_port == TFTP {
-        flows::expect(tables, packet, Origin::Own, verdict);
+    if Traits(question.traits).has(Traits::TFTP) {
+        tables.expect(question);
     }
-    flows::initiate(tables, packet, Origin::Own, verdict);
+    tables.initiate(question);
 }

@@ -1,24 +1,24 @@
 //! What comes in: one packet's way through the engine.
 
-use crate::frame::Frame;
-use crate::layout::Leaf;
 use crate::layout::entry::Origin;
 use crate::layout::image::Kind;
-use crate::packet::{self, Packet, Parsed};
+use crate::layout::{Leaf, Verdict};
+use crate::packet::{self, Packet, Parsed, Traits};
 use crate::reason::{Decision, Reason};
-use crate::tables::Tables;
 
-use super::{address, always, flows, fragments, policy, related};
+use super::flows::{self, Flows, Question, UNKNOWN};
+use super::related::Quoting;
+use super::{address, always, fragments, policy};
 
 /// Judges a frame that came in on the interface in `row` of the counters.
 #[inline(always)]
 pub fn ingress<F, T>(frame: &F, tables: &T, row: u32) -> Decision
 where
-    F: Frame + ?Sized,
-    T: Tables,
+    F: Quoting + ?Sized,
+    T: Flows,
 {
     let mut packet = match packet::parse(frame) {
-        Parsed::Ip(packet) => packet,
+        Parsed::Ip(packet) => packet.forgotten(tables),
         Parsed::Settled(reason) => return Decision::of(reason),
     };
     let mut source = address::classify(tables, packet.source, packet.v4);
@@ -46,33 +46,34 @@ where
 #[inline(always)]
 fn judge<F, T>(frame: &F, tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Decision
 where
-    F: Frame + ?Sized,
-    T: Tables,
+    F: Quoting + ?Sized,
+    T: Flows,
 {
     let local = destination.is(Kind::Own) || destination.is_shared();
     if !local && (destination.is(Kind::LinkLocal) || !tables.slot().flags.transit()) {
         return Decision::of(Reason::NotLocal);
     }
-    if related::is_redirect(packet) {
+    if packet.is(Traits::REDIRECT) {
         return Decision::of(Reason::Redirect);
     }
     let verdict = policy::verdict(tables, source, destination, packet.service(packet.destination_port));
+    let mut question = Question::of(tables, packet, (source, destination), Origin::Transit, verdict);
     if !verdict.is_none() {
         if verdict.tftp() {
-            flows::expect(tables, packet, Origin::Transit, verdict);
+            tables.expect(&question);
         }
         if !local {
-            flows::initiate(tables, packet, Origin::Transit, verdict);
+            tables.initiate(&question);
         }
         return policy::admitted(verdict);
     }
-    if let Some(verdict) = flows::known(tables, packet, source, destination) {
+    if let Some(verdict) = flows::known(tables, &mut question) {
         return Decision::by(Reason::Return, verdict);
     }
-    if related::is_error(packet) {
-        return match related::quoted(frame, tables, packet, destination) {
-            Some(verdict) => Decision::by(Reason::Related, verdict),
-            None => Decision::of(Reason::Unrelated),
+    if packet.is(Traits::ICMP_ERROR) {
+        return match frame.quoted(tables, &question, packet.transport, packet.end) {
+            UNKNOWN => Decision::of(Reason::Unrelated),
+            verdict => Decision::by(Reason::Related, Verdict(verdict as u32)),
         };
     }
     Decision::of(policy::denied(tables, packet, source, destination))

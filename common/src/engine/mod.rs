@@ -11,7 +11,7 @@ pub mod flows;
 mod fragments;
 mod ingress;
 mod policy;
-mod related;
+pub mod related;
 
 pub use address::classify;
 pub use egress::egress;

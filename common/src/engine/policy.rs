@@ -2,7 +2,7 @@
 
 use crate::layout::image::{Origin, Pair};
 use crate::layout::{Leaf, Verdict};
-use crate::packet::{Packet, protocol};
+use crate::packet::{Packet, Traits};
 use crate::reason::{Decision, Reason};
 use crate::tables::Tables;
 
@@ -45,23 +45,14 @@ pub(super) fn admitted(verdict: Verdict) -> Decision {
     Decision::by(reason, verdict)
 }
 
-/// The service the initiator asked for, if `packet` is an answer: its source port, or the echo request.
-#[inline(always)]
-pub(super) fn answered_service(packet: &Packet) -> u32 {
-    if packet.is_icmp() {
-        packet.service(if packet.v4 { 8 << 8 } else { 128 << 8 })
-    } else {
-        packet.service(packet.source_port)
-    }
-}
-
 /// Whether `packet` answers, or could answer, what the policy lets its destination ask of its source.
 #[inline(always)]
 pub(super) fn reverse<T: Tables>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Verdict {
-    if packet.is_icmp() && !packet.is_echo_reply() {
+    if packet.is(Traits(Traits::ONE_WAY.0 | Traits::ECHO_REQUEST.0)) {
         return Verdict::NONE;
     }
-    verdict(tables, destination, source, answered_service(packet))
+    let service = packet.traits.answered_service(packet.protocol.into(), packet.source_port.into());
+    verdict(tables, destination, source, service)
 }
 
 /// The closest reason why nothing admits `packet`.
@@ -76,8 +67,7 @@ pub(super) fn denied<T: Tables>(tables: &T, packet: &Packet, source: Leaf, desti
             return Reason::Direction;
         }
     }
-    let unnamed = !packet.is_icmp() && packet.protocol != protocol::TCP && packet.protocol != protocol::UDP;
-    if unnamed && tables.word(tables.slot().directory.services + packet.service(0)) == 0 {
+    if !packet.is(Traits::PORTS) && tables.word(tables.slot().directory.services + packet.service(0)) == 0 {
         return Reason::Protocol;
     }
     let forth = pair(tables, source, destination);

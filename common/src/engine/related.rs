@@ -2,52 +2,52 @@
 //! nothing: any router on the path may send them.
 
 use crate::frame::Frame;
+use crate::layout::entry::Origin;
 use crate::layout::{Leaf, Verdict};
-use crate::packet::{self, Packet};
-use crate::tables::Tables;
+use crate::packet;
 
-use super::{address, flows, policy};
+use super::flows::{Flows, Question, UNKNOWN};
+use super::{address, policy};
 
 /// Bytes from an ICMP error's header to the packet it quotes (RFC 792; RFC 4443, 3).
 const QUOTE: u32 = 8;
 
-/// Whether it is an error a host needs: unreachable, too big, time exceeded, parameter problem.
-#[inline(always)]
-pub(super) fn is_error(packet: &Packet) -> bool {
-    packet.is_icmp()
-        && match packet.icmp_type() {
-            3 | 11 | 12 if packet.v4 => true,
-            1..=4 => !packet.v4,
-            _ => false,
-        }
+/// A frame that can be asked what the ICMP error in it quotes. The programs put a call there, as for
+/// [`Flows`]: a second packet would not fit beside the first on their stack.
+pub trait Quoting: Frame {
+    /// The verdict of the flow of the packet quoted behind the ICMP header at `transport`, or [`UNKNOWN`]. `error`
+    /// ends at `end`.
+    #[inline(always)]
+    fn quoted<T: Flows>(&self, tables: &T, error: &Question, transport: u32, end: u32) -> u64 {
+        quoted(self, tables, error, transport, end)
+    }
 }
 
-/// Whether it is a redirect, by which a neighbour would choose this host's routes.
-#[inline(always)]
-pub(super) fn is_redirect(packet: &Packet) -> bool {
-    packet.is_icmp() && packet.icmp_type() == if packet.v4 { 5 } else { 137 }
-}
+impl Quoting for [u8] {}
 
-/// The flow of the packet `error` quotes; `None` where that was never admitted. `destination`: the leaf of whom
-/// the error is for, who must be whom the quoted packet came from.
+/// [`Quoting::quoted`], in line. Whom the error is for must be whom the quoted packet came from.
 #[inline(always)]
-pub(super) fn quoted<F, T>(frame: &F, tables: &T, error: &Packet, destination: Leaf) -> Option<Verdict>
+pub fn quoted<F, T>(frame: &F, tables: &T, error: &Question, transport: u32, end: u32) -> u64
 where
     F: Frame + ?Sized,
-    T: Tables,
+    T: Flows,
 {
-    let quoted = packet::parse_quoted(frame, error.transport + QUOTE, error.v4)?;
+    let Some(quoted) = packet::parse_quoted(frame, transport + QUOTE, end, error.is_v4()) else {
+        return UNKNOWN;
+    };
+    let quoted = quoted.forgotten(tables);
     if quoted.source != error.destination || quoted.fragment.follows() {
-        return None;
+        return UNKNOWN;
     }
+    let own = Leaf(error.destination_leaf);
     let other = address::classify(tables, quoted.destination, quoted.v4);
-    let forth = policy::verdict(tables, destination, other, quoted.service(quoted.destination_port));
+    let forth = policy::verdict(tables, own, other, quoted.service(quoted.destination_port));
     if !forth.is_none() {
-        return Some(forth);
+        return forth.0.into();
     }
-    let back = policy::reverse(tables, &quoted, destination, other);
+    let back = policy::reverse(tables, &quoted, own, other);
     if !back.is_none() {
-        return Some(back);
+        return back.0.into();
     }
-    flows::is_known(tables, &quoted)
+    tables.recall(&Question::of(tables, &quoted, (own, other), Origin::Own, Verdict::NONE))
 }

@@ -19,8 +19,8 @@ pub struct Control {
     pub seed: u64,
     /// Drop events a CPU may send in one window of [`EVENT_WINDOW_SHIFT`]; 0 sends none.
     pub events_per_window: u32,
-    /// Keeps the next field aligned.
-    pub reserved: u32,
+    /// Always 0; see [`crate::opaque::Opaque`].
+    pub zero: u32,
     /// The generations side by side.
     pub slots: [Slot; SLOTS as usize],
 }

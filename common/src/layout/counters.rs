@@ -90,3 +90,19 @@ pub struct Sampler {
     /// Events sent in it.
     pub sent: u64,
 }
+
+/// Hooks that are counted apart: ingress, egress.
+pub const HOOKS: u32 = 2;
+
+/// Flow ids that can be counted.
+pub const FLOW_COUNTERS: u32 = 4096;
+
+/// A flow id beside its counter, padded with zeroes.
+pub type FlowName = [u8; 128];
+
+/// The place of an interface's outcome among all counters of a hook.
+#[inline(always)]
+#[must_use]
+pub const fn outcome_place(hook: u32, row: u32, outcome: crate::reason::Outcome) -> u32 {
+    (hook * INTERFACES + row) * crate::reason::Outcome::COUNT + outcome.index()
+}

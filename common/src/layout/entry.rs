@@ -81,6 +81,14 @@ impl Meta {
         Self(Self::USED | (state as u64) << 1 | (origin as u64) << 3 | side | (generation as u64) << 8)
     }
 
+    /// An entry nobody has answered, of an [`Origin`] given as a number.
+    #[inline(always)]
+    #[must_use]
+    pub const fn unanswered(origin: u32, initiator_high: bool, generation: u32) -> Self {
+        let side = if initiator_high { Self::INITIATOR_HIGH } else { 0 };
+        Self(Self::USED | (origin as u64 & 3) << 3 | side | (generation as u64) << 8)
+    }
+
     /// The word that claims an entry: nobody reads it until it is released with [`Self::released_after`].
     #[inline(always)]
     #[must_use]

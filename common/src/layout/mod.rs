@@ -4,6 +4,7 @@ pub mod control;
 pub mod counters;
 pub mod entry;
 pub mod image;
+pub mod probe;
 
 pub use image::{Leaf, Verdict};
 

@@ -1,6 +1,6 @@
 //! The IPv6 header and its extension headers (RFC 8200), walked to the transport.
 
-use super::{Fragment, Packet, transport};
+use super::{Fragment, Packet, Traits, transport};
 use crate::address::Address;
 use crate::frame::Frame;
 use crate::reason::Reason;
@@ -18,25 +18,27 @@ const AUTHENTICATION: u8 = 51;
 const NO_NEXT: u8 = 59;
 const DESTINATION: u8 = 60;
 
-/// `quoted`: the packet stands cut off inside an ICMP error, so its own lengths say nothing of the frame.
+/// `quoted`: the packet stands inside an ICMP error that ends here, and may be cut off.
 #[inline(always)]
 pub(super) fn parse<F: Frame + ?Sized>(
     frame: &F,
     offset: u32,
-    limit: u32,
-    quoted: bool,
+    quoted: Option<u32>,
 ) -> Result<Packet, Reason> {
     let Some(first) = frame.read::<8>(offset) else { return Err(Reason::Malformed) };
-    let Some(addresses) = frame.read::<32>(offset + 8) else { return Err(Reason::Malformed) };
+    let (Some(source), Some(destination)) = (address(frame, offset + 8), address(frame, offset + 24)) else {
+        return Err(Reason::Malformed);
+    };
     let payload = u32::from(u16::from_be_bytes([first[4], first[5]]));
-    if first[0] >> 4 != 6 || (!quoted && offset + HEADER + payload > limit) {
+    let end = quoted.unwrap_or(offset + HEADER + payload);
+    if first[0] >> 4 != 6 || !frame.holds(end) || offset + HEADER > end {
         return Err(Reason::Malformed);
     }
-    let end = if quoted { limit } else { offset + HEADER + payload };
     let mut packet = Packet {
-        source: address(&addresses, 0),
-        destination: address(&addresses, 16),
+        source,
+        destination,
         v4: false,
+        traits: Traits::default(),
         protocol: first[6],
         hop_limit: first[7],
         tcp_flags: 0,
@@ -50,26 +52,16 @@ pub(super) fn parse<F: Frame + ?Sized>(
         walk(frame, &mut packet)?;
     }
     if !packet.fragment.follows() {
-        transport::read(frame, &mut packet, quoted)?;
+        transport::read(frame, &mut packet, quoted.is_some())?;
     }
     Ok(packet)
 }
 
 #[inline(always)]
-fn address(bytes: &[u8; 32], at: usize) -> Address {
-    let half = |i: usize| {
-        u64::from_be_bytes([
-            bytes[i],
-            bytes[i + 1],
-            bytes[i + 2],
-            bytes[i + 3],
-            bytes[i + 4],
-            bytes[i + 5],
-            bytes[i + 6],
-            bytes[i + 7],
-        ])
-    };
-    Address::v6(half(at), half(at + 8))
+fn address<F: Frame + ?Sized>(frame: &F, at: u32) -> Option<Address> {
+    let hi = frame.read(at)?;
+    let lo = frame.read(at + 8)?;
+    Some(Address::v6(u64::from_be_bytes(hi), u64::from_be_bytes(lo)))
 }
 
 #[inline(always)]
@@ -107,8 +99,8 @@ fn walk<F: Frame + ?Sized>(frame: &F, packet: &mut Packet) -> Result<(), Reason>
             ROUTING => return Err(Reason::Ipv6Chain),
             _ => (u32::from(header[1]) + 1) * 8,
         };
-        packet.protocol = header[0];
-        packet.transport += length;
+        packet.protocol = frame.forget(header[0].into()) as u8;
+        packet.transport = frame.forget(packet.transport + length);
         if packet.transport > packet.end {
             return Err(Reason::Malformed);
         }

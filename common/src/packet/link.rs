@@ -35,6 +35,7 @@ pub(super) fn parse<F: Frame + ?Sized>(frame: &F) -> Result<Link, Reason> {
         ethertype = read_u16(frame, offset + 2)?;
         offset += 4;
     }
+    let offset = frame.forget(offset);
     match ethertype {
         IPV4 => Ok(Link { offset, v4: true }),
         IPV6 => Ok(Link { offset, v4: false }),

@@ -3,12 +3,15 @@
 mod ipv4;
 mod ipv6;
 mod link;
+mod traits;
 pub(crate) mod transport;
 
 use crate::address::Address;
 use crate::frame::Frame;
-use crate::layout::image::Bank;
+use crate::opaque::Opaque;
 use crate::reason::Reason;
+
+pub use traits::Traits;
 
 /// IP protocol numbers the engine knows by name (IANA, Assigned Internet Protocol Numbers).
 pub mod protocol {
@@ -33,6 +36,8 @@ pub struct Packet {
     pub destination: Address,
     /// Whether it came as IPv4; an IPv6 packet with IPv4-mapped addresses is not.
     pub v4: bool,
+    /// What the engine asks about it, each question answered once.
+    pub traits: Traits,
     /// The transport protocol, behind all extension headers.
     pub protocol: u8,
     /// Time to live, or hop limit.
@@ -87,59 +92,39 @@ pub mod tcp {
 }
 
 impl Packet {
-    /// Whether it is TCP's first packet: SYN without ACK.
+    /// The same packet, with nothing left for the verifier to know about it.
     #[inline(always)]
     #[must_use]
-    pub const fn opens_tcp(&self) -> bool {
-        self.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN
+    pub fn forgotten<O: Opaque + ?Sized>(mut self, opaque: &O) -> Self {
+        self.traits = traits::of(&self);
+        let small = opaque
+            .forget(u32::from(self.v4) | u32::from(self.fragment.is) << 1 | u32::from(self.protocol) << 8);
+        self.v4 = small & 1 != 0;
+        self.fragment.is = small & 2 != 0;
+        self.protocol = (small >> 8) as u8;
+        self.traits = Traits(opaque.forget(self.traits.0));
+        let ports = opaque.forget(u32::from(self.source_port) << 16 | u32::from(self.destination_port));
+        self.source_port = (ports >> 16) as u16;
+        self.destination_port = ports as u16;
+        self.fragment.id = opaque.forget(self.fragment.id);
+        self.fragment.offset = opaque.forget(self.fragment.offset);
+        self.transport = opaque.forget(self.transport);
+        self.end = opaque.forget(self.end);
+        self
     }
 
-    /// Whether it ends a TCP connection, or begins to.
+    /// Whether a question about it is answered with yes.
     #[inline(always)]
     #[must_use]
-    pub const fn closes_tcp(&self) -> bool {
-        self.tcp_flags & (tcp::FIN | tcp::RST) != 0
-    }
-
-    /// Whether it is ICMP of its own family.
-    #[inline(always)]
-    #[must_use]
-    pub const fn is_icmp(&self) -> bool {
-        self.protocol == if self.v4 { protocol::ICMP } else { protocol::ICMPV6 }
-    }
-
-    /// ICMP's type.
-    #[inline(always)]
-    #[must_use]
-    pub const fn icmp_type(&self) -> u8 {
-        (self.destination_port >> 8) as u8
-    }
-
-    /// Whether it is an ICMP echo request of either family.
-    #[inline(always)]
-    #[must_use]
-    pub const fn is_echo_request(&self) -> bool {
-        self.is_icmp() && self.icmp_type() == if self.v4 { 8 } else { 128 }
-    }
-
-    /// Whether it is an ICMP echo reply of either family.
-    #[inline(always)]
-    #[must_use]
-    pub const fn is_echo_reply(&self) -> bool {
-        self.is_icmp() && self.icmp_type() == if self.v4 { 0 } else { 129 }
+    pub const fn is(&self, question: Traits) -> bool {
+        self.traits.has(question)
     }
 
     /// The word of the service table that names `port` of this packet's protocol.
     #[inline(always)]
     #[must_use]
     pub const fn service(&self, port: u16) -> u32 {
-        match self.protocol {
-            protocol::TCP => Bank::Tcp as u32 | port as u32,
-            protocol::UDP => Bank::Udp as u32 | port as u32,
-            protocol::ICMP if self.v4 => Bank::Icmp as u32 | port as u32,
-            protocol::ICMPV6 if !self.v4 => Bank::Icmpv6 as u32 | port as u32,
-            other => Bank::Ip as u32 | other as u32,
-        }
+        self.traits.service(self.protocol as u32, port as u32)
     }
 }
 
@@ -156,20 +141,18 @@ pub enum Parsed {
 #[inline(always)]
 pub fn parse<F: Frame + ?Sized>(frame: &F) -> Parsed {
     match link::parse(frame) {
-        Ok(link::Link { offset, v4: true }) => from_ip(ipv4::parse(frame, offset, frame.length(), false)),
-        Ok(link::Link { offset, v4: false }) => from_ip(ipv6::parse(frame, offset, frame.length(), false)),
+        Ok(link::Link { offset, v4: true }) => from_ip(ipv4::parse(frame, offset, None)),
+        Ok(link::Link { offset, v4: false }) => from_ip(ipv6::parse(frame, offset, None)),
         Err(reason) => Parsed::Settled(reason),
     }
 }
 
-/// Reads the packet an ICMP error quotes: a header and the first bytes behind it, the rest cut off.
+/// Reads the packet an ICMP error that ends at `end` quotes from `offset` on: a header and the first bytes behind
+/// it, the rest cut off.
 #[inline(always)]
-pub fn parse_quoted<F: Frame + ?Sized>(frame: &F, offset: u32, v4: bool) -> Option<Packet> {
-    let quoted = if v4 {
-        ipv4::parse(frame, offset, frame.length(), true)
-    } else {
-        ipv6::parse(frame, offset, frame.length(), true)
-    };
+pub fn parse_quoted<F: Frame + ?Sized>(frame: &F, offset: u32, end: u32, v4: bool) -> Option<Packet> {
+    let quoted =
+        if v4 { ipv4::parse(frame, offset, Some(end)) } else { ipv6::parse(frame, offset, Some(end)) };
     quoted.ok()
 }
 

@@ -1,0 +1,108 @@
+//! The control block: the one value every program reads, and the agent writes.
+
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cmgate_common::layout::SLOTS;
+use cmgate_common::layout::control::{Control, Slot};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::pins::Pins;
+use super::shared::Shared;
+use super::{Error, maps};
+
+/// The control block, mapped.
+pub struct ControlBlock(Shared<AtomicU32>);
+
+const WORD: usize = size_of::<u32>();
+const SLOT_WORDS: usize = size_of::<Slot>() / WORD;
+const _: () = assert!(size_of::<Slot>().is_multiple_of(WORD));
+
+impl ControlBlock {
+    /// The pinned one.
+    pub fn open(pins: &Pins) -> Result<Self, Error> {
+        Ok(Self(maps::CONTROL.shared(&pins.map(maps::CONTROL.name))?.0))
+    }
+
+    fn word(&self, byte: usize) -> &AtomicU32 {
+        &self.0.words()[byte / WORD]
+    }
+
+    fn slot_words(&self, slot: u32) -> &[AtomicU32] {
+        let start = offset_of!(Control, slots) / WORD + slot as usize * SLOT_WORDS;
+        &self.0.words()[start..start + SLOT_WORDS]
+    }
+
+    /// The slot that rules unless its deadline has passed.
+    pub fn enforced(&self) -> u32 {
+        self.word(offset_of!(Control, enforced)).load(Ordering::Acquire).min(SLOTS - 1)
+    }
+
+    /// The slot to fall back to.
+    pub fn fallback(&self) -> u32 {
+        self.word(offset_of!(Control, fallback)).load(Ordering::Acquire).min(SLOTS - 1)
+    }
+
+    /// The parameters of a slot.
+    pub fn slot(&self, slot: u32) -> Slot {
+        let mut value = Slot::default();
+        for (to, from) in value.as_mut_bytes().chunks_exact_mut(WORD).zip(self.slot_words(slot)) {
+            to.copy_from_slice(&from.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        value
+    }
+
+    /// The number of the generation that rules.
+    pub fn generation(&self) -> u32 {
+        self.slot(self.enforced()).generation
+    }
+
+    /// The greatest number any slot has had.
+    pub fn last_generation(&self) -> u32 {
+        (0..SLOTS).map(|slot| self.slot(slot).generation).max().unwrap_or(0)
+    }
+
+    /// Writes the parameters of a slot that no packet is judged by.
+    pub fn write_slot(&self, slot: u32, value: &Slot) {
+        for (from, to) in value.as_bytes().chunks_exact(WORD).zip(self.slot_words(slot)) {
+            to.store(u32::read_from_bytes(from).expect("a chunk is a word"), Ordering::Relaxed);
+        }
+    }
+
+    /// Makes a slot rule: one store, seen by every program. The slot that ruled is the one to fall back to.
+    pub fn rule(&self, slot: u32) {
+        self.word(offset_of!(Control, fallback)).store(self.enforced(), Ordering::Relaxed);
+        self.word(offset_of!(Control, enforced)).store(slot, Ordering::Release);
+    }
+
+    /// How many drop events a CPU may send in a window.
+    pub fn limit_events(&self, per_window: u32) {
+        self.word(offset_of!(Control, events_per_window)).store(per_window, Ordering::Relaxed);
+    }
+
+    /// Draws the secret of the flow tables' hash, unless it was drawn: entries are found by it.
+    pub fn draw_seed(&self) -> std::io::Result<()> {
+        if self.seed() == 0 {
+            let mut bytes = [0; 8];
+            std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
+            // Not 0, which says that none was drawn.
+            let seed = u64::from_ne_bytes(bytes) | 1;
+            let at = offset_of!(Control, seed);
+            for (word, byte) in seed.as_bytes().chunks_exact(WORD).zip([at, at + WORD]) {
+                let word = u32::read_from_bytes(word).expect("a chunk is a word");
+                self.word(byte).store(word, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// The secret of the flow tables' hash.
+    pub fn seed(&self) -> u64 {
+        let at = offset_of!(Control, seed);
+        let half = |byte| self.word(byte).load(Ordering::Relaxed).to_ne_bytes();
+        let mut seed = 0_u64;
+        seed.as_mut_bytes()[..WORD].copy_from_slice(&half(at));
+        seed.as_mut_bytes()[WORD..].copy_from_slice(&half(at + WORD));
+        seed
+    }
+}

@@ -1,0 +1,105 @@
+//! The object with the programs, and its way into the kernel.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use aya::programs::{ProgramInfo, SchedClassifier, Xdp, loaded_programs};
+use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
+
+use super::maps::{self, Room, Spec};
+use super::pins::{LinkKind, Pins};
+use super::{Error, ProgramUse};
+
+/// The programs, as the build script made them. Empty where it was told to skip them.
+static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cmgate-bpf"));
+
+/// The program on XDP.
+pub const INGRESS: &str = "cmgate_ingress";
+/// The program on TC egress.
+pub const EGRESS: &str = "cmgate_egress";
+/// The program that judges without a trace.
+pub const PROBE: &str = "cmgate_probe";
+/// The program that tells the time.
+pub const CLOCK: &str = "cmgate_clock";
+
+/// The programs, verified and in the kernel, over maps that are all pinned.
+pub struct Programs(Ebpf);
+
+impl Programs {
+    /// Loads the programs over the maps at `pin_of` their names; what is not pinned there is made in this room.
+    pub fn load(room: &Room, pin_of: impl Fn(&Spec) -> PathBuf) -> Result<Self, Error> {
+        if OBJECT.is_empty() {
+            return Err(Error::NoPrograms);
+        }
+        let masks = (room.pending - 1, room.answered - 1, room.fragments - 1);
+        let mut loader = EbpfLoader::new();
+        loader
+            .override_global("PAGES_PER_SLOT", &room.pages, true)
+            .override_global("PENDING_MASK", &masks.0, true)
+            .override_global("ANSWERED_MASK", &masks.1, true)
+            .override_global("FRAGMENTS_MASK", &masks.2, true);
+        for spec in maps::ALL {
+            loader.map_max_entries(spec.name, room.entries(spec)).map_pin_path(spec.name, pin_of(spec));
+        }
+        let mut ebpf = loader.load(OBJECT).map_err(|error| Error::object(&error))?;
+        for spec in maps::ALL {
+            // What the object declares and what this agent expects must be one.
+            spec.open(&pin_of(spec))?;
+        }
+        for name in [INGRESS, PROBE, CLOCK] {
+            xdp(&mut ebpf, name)?.load().map_err(|error| Error::program(name, &error))?;
+        }
+        classifier(&mut ebpf, EGRESS)?.load().map_err(|error| Error::program(EGRESS, &error))?;
+        Ok(Self(ebpf))
+    }
+
+    /// Pins the programs that are called rather than attached, in the place of former ones.
+    pub fn pin(&mut self, pins: &Pins) -> Result<(), Error> {
+        for name in [PROBE, CLOCK] {
+            let program = xdp(&mut self.0, name)?;
+            pins.replace_program(name, |path: &Path| {
+                program.pin(path).map_err(|error| Error::program(name, &error))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The program for one kind of link.
+    pub fn fd(&self, kind: LinkKind) -> Result<BorrowedFd<'_>, Error> {
+        let name = match kind {
+            LinkKind::Ingress => INGRESS,
+            LinkKind::Egress => EGRESS,
+        };
+        let program = self.0.program(name).ok_or_else(|| Error::missing(name))?;
+        program.fd().map(AsFd::as_fd).map_err(|error| Error::program(name, &error))
+    }
+
+    /// The program on TC egress.
+    pub fn egress(&mut self) -> Result<&mut SchedClassifier, Error> {
+        classifier(&mut self.0, EGRESS)
+    }
+}
+
+fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp, Error> {
+    let program = ebpf.program_mut(name).ok_or_else(|| Error::missing(name))?;
+    program.try_into().map_err(|error| Error::program(name, &error))
+}
+
+fn classifier<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut SchedClassifier, Error> {
+    let program = ebpf.program_mut(name).ok_or_else(|| Error::missing(name))?;
+    program.try_into().map_err(|error| Error::program(name, &error))
+}
+
+/// What the kernel says of a program in it; `None` where there is none of this id, or the caller may not know.
+pub fn program_info(id: u32) -> Option<ProgramUse> {
+    loaded_programs().filter_map(Result::ok).find(|info| info.id() == id).map(|info| program_use(&info))
+}
+
+/// What is told of a program.
+pub fn program_use(info: &ProgramInfo) -> ProgramUse {
+    ProgramUse {
+        name: info.name_as_str().unwrap_or("unnamed").to_owned(),
+        id: info.id(),
+        verified_instructions: info.verified_instruction_count(),
+    }
+}

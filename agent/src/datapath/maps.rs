@@ -1,0 +1,203 @@
+//! The maps by name: what each must be, and how to open a pinned one that is.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use aya::Pod;
+use aya::maps::{Array, Map, MapData, MapInfo, MapType, PerCpuArray};
+use cmgate_common::engine::flows;
+use cmgate_common::layout::SLOTS;
+use cmgate_common::layout::control::Control;
+use cmgate_common::layout::counters::{
+    Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACE_PLACES, INTERFACES, Sampler, Stat,
+};
+use cmgate_common::layout::entry::{Line, WAYS};
+use cmgate_common::layout::image::Page;
+use cmgate_common::reason::Outcome;
+
+use super::pins::Pins;
+use super::shared::{Shared, Word};
+use super::{Error, Sizes};
+
+/// `BPF_F_MMAPABLE`, from the kernel's include/uapi/linux/bpf.h.
+const MMAPABLE: u32 = 1 << 10;
+
+/// Pages a slot can have: 1 GiB, so that words of all slots can be counted in 32 bits.
+pub const MOST_PAGES: u32 = 1 << 20;
+
+/// What a map must be.
+#[derive(Debug)]
+pub struct Spec {
+    /// Its name, in the object and as a pin.
+    pub name: &'static str,
+    kind: MapType,
+    value: usize,
+    flags: u32,
+    entries: Entries,
+}
+
+/// How many entries a map has.
+#[derive(Clone, Copy, Debug)]
+enum Entries {
+    Fixed(u32),
+    /// As many for each slot.
+    PerSlot,
+    /// A power of two, of [`WAYS`] or more.
+    Lines,
+}
+
+const fn spec(name: &'static str, kind: MapType, value: usize, flags: u32, entries: Entries) -> Spec {
+    Spec { name, kind, value, flags, entries }
+}
+
+use Entries::{Fixed, Lines, PerSlot};
+
+/// The control block.
+pub const CONTROL: Spec = spec("CONTROL", MapType::Array, size_of::<Control>(), MMAPABLE, Fixed(1));
+/// The images.
+pub const TABLES: Spec = spec("TABLES", MapType::Array, size_of::<Page>(), MMAPABLE, PerSlot);
+/// Flows nobody has answered.
+pub const PENDING: Spec = spec("PENDING", MapType::Array, size_of::<Line>(), MMAPABLE, Lines);
+/// Flows with an answer.
+pub const ANSWERED: Spec = spec("ANSWERED", MapType::Array, size_of::<Line>(), MMAPABLE, Lines);
+/// First fragments.
+pub const FRAGMENTS: Spec = spec("FRAGMENTS", MapType::Array, size_of::<Line>(), MMAPABLE, Lines);
+/// When an initiator's port was last seen.
+pub const PORTS: Spec = spec("PORTS", MapType::Array, size_of::<u64>(), MMAPABLE, Fixed(flows::PORTS));
+/// From interface index to row.
+pub const PLACES: Spec = spec("PLACES", MapType::Array, size_of::<u32>(), MMAPABLE, Fixed(INTERFACE_PLACES));
+/// Counters by hook, row and outcome.
+pub const OUTCOMES: Spec =
+    spec("OUTCOMES", MapType::PerCpuArray, size_of::<Count>(), 0, Fixed(HOOKS * INTERFACES * Outcome::COUNT));
+/// Counters by flow.
+pub const FLOWS: Spec = spec("FLOWS", MapType::PerCpuArray, size_of::<FlowCount>(), 0, Fixed(FLOW_COUNTERS));
+/// The flow id of each counter.
+pub const NAMES: Spec = spec("NAMES", MapType::Array, size_of::<FlowName>(), 0, Fixed(FLOW_COUNTERS));
+/// What happens beside the verdicts.
+pub const STATS: Spec = spec("STATS", MapType::PerCpuArray, size_of::<u64>(), 0, Fixed(Stat::COUNT));
+/// The event limit.
+pub const SAMPLER: Spec = spec("SAMPLER", MapType::PerCpuArray, size_of::<Sampler>(), 0, Fixed(1));
+/// Sampled drops.
+pub const EVENTS: Spec = spec("EVENTS", MapType::RingBuf, 0, 0, Fixed(1 << 20));
+
+/// All of them.
+pub const ALL: [&Spec; 13] = [
+    &CONTROL, &TABLES, &PENDING, &ANSWERED, &FRAGMENTS, &PORTS, &PLACES, &OUTCOMES, &FLOWS, &NAMES, &STATS,
+    &SAMPLER, &EVENTS,
+];
+
+/// How many entries the maps of variable size have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Pages of a slot of [`TABLES`].
+    pub pages: u32,
+    /// Entries of [`PENDING`].
+    pub pending: u32,
+    /// Entries of [`ANSWERED`].
+    pub answered: u32,
+    /// Entries of [`FRAGMENTS`].
+    pub fragments: u32,
+}
+
+impl Room {
+    /// The room asked for, in numbers the programs can work with.
+    pub fn of(sizes: Sizes) -> Self {
+        let lines = |entries: u32| entries.clamp(WAYS, 1 << 30).next_power_of_two();
+        Self {
+            pages: sizes.pages_per_slot.clamp(1, MOST_PAGES),
+            pending: lines(sizes.flow_capacity),
+            answered: lines(sizes.flow_capacity),
+            fragments: lines(sizes.fragments),
+        }
+    }
+
+    /// The room of the maps that are pinned; where one is not, `wanted`.
+    pub fn pinned(pins: &Pins, wanted: Self) -> Result<Self, Error> {
+        let entries = |spec: &Spec, wanted| -> Result<u32, Error> {
+            Ok(spec.check_pin(&pins.map(spec.name))?.map_or(wanted, |info| info.max_entries()))
+        };
+        Ok(Self {
+            pages: entries(&TABLES, wanted.pages * SLOTS)? / SLOTS,
+            pending: entries(&PENDING, wanted.pending)?,
+            answered: entries(&ANSWERED, wanted.answered)?,
+            fragments: entries(&FRAGMENTS, wanted.fragments)?,
+        })
+    }
+
+    /// Entries of a map.
+    pub fn entries(&self, spec: &Spec) -> u32 {
+        match (spec.entries, spec.name) {
+            (Fixed(entries), _) => entries,
+            (PerSlot, _) => self.pages * SLOTS,
+            (Lines, "PENDING") => self.pending,
+            (Lines, "ANSWERED") => self.answered,
+            (Lines, _) => self.fragments,
+        }
+    }
+}
+
+impl Spec {
+    /// Checks what is pinned at `path`; `None` where nothing is. aya 0.14 reopens any map of that name.
+    pub fn check_pin(&self, path: &Path) -> Result<Option<MapInfo>, Error> {
+        let info = match MapInfo::from_pin(path) {
+            Ok(info) => info,
+            Err(error) if Error::is_not_found(&error) => return Ok(None),
+            Err(error) => return Err(Error::map(self.name, &error)),
+        };
+        self.check(&info, path)?;
+        Ok(Some(info))
+    }
+
+    fn check(&self, info: &MapInfo, path: &Path) -> Result<(), Error> {
+        let kind = info.map_type().map_err(|error| Error::map(self.name, &error))?;
+        let key = if self.kind == MapType::RingBuf { 0 } else { 4 };
+        let entries = info.max_entries();
+        let (entries_fit, needed_entries) = match self.entries {
+            Fixed(needed) => (entries == needed, needed.to_string()),
+            PerSlot => (entries != 0 && entries.is_multiple_of(SLOTS), format!("a multiple of {SLOTS}")),
+            Lines => (entries >= WAYS && entries.is_power_of_two(), "a power of two".to_owned()),
+        };
+        let same = (kind, info.key_size(), info.value_size(), info.map_flags());
+        let needed = (self.kind, key, self.value as u32, self.flags);
+        if same == needed && entries_fit {
+            return Ok(());
+        }
+        let say = |(kind, key, value, flags): (MapType, u32, u32, u32), entries: &str| {
+            format!("{kind:?}, key {key}, value {value}, flags {flags:#x}, entries {entries}")
+        };
+        Err(Error::ForeignMap {
+            path: path.to_owned(),
+            found: say(same, &entries.to_string()),
+            needed: say(needed, &needed_entries),
+        })
+    }
+
+    /// Opens the map pinned at `path`, which must be there.
+    pub fn open(&self, path: &Path) -> Result<MapData, Error> {
+        let data = MapData::from_pin(path).map_err(|error| Error::map(self.name, &error))?;
+        let info = data.info().map_err(|error| Error::map(self.name, &error))?;
+        self.check(&info, path)?;
+        Ok(data)
+    }
+
+    /// Maps the map pinned at `path` into memory; its number of entries beside it.
+    pub fn shared<W: Word>(&self, path: &Path) -> Result<(Shared<W>, u32), Error> {
+        let data = self.open(path)?;
+        let entries = data.info().map_err(|error| Error::map(self.name, &error))?.max_entries();
+        let shared = Shared::map(data.fd().as_fd(), self.value as u32, entries)
+            .map_err(|error| Error::map(self.name, &error))?;
+        Ok((shared, entries))
+    }
+
+    /// The pinned map, as an array of values.
+    pub fn array<V: Pod>(&self, pins: &Pins) -> Result<Array<MapData, V>, Error> {
+        Array::try_from(Map::Array(self.open(&pins.map(self.name))?))
+            .map_err(|error| Error::map(self.name, &error))
+    }
+
+    /// The pinned map, as an array of values for each CPU.
+    pub fn per_cpu<V: Pod>(&self, pins: &Pins) -> Result<PerCpuArray<MapData, V>, Error> {
+        PerCpuArray::try_from(Map::PerCpuArray(self.open(&pins.map(self.name))?))
+            .map_err(|error| Error::map(self.name, &error))
+    }
+}

@@ -1,0 +1,27 @@
+//! Fragmented datagrams: the ports of an admitted first fragment, for those that follow it.
+
+use crate::layout::Verdict;
+use crate::layout::entry::{Meta, Origin, State, Table};
+use crate::tables::Tables;
+
+use super::key::Key;
+use super::lines::{Record, find, insert};
+use super::{Question, UNKNOWN};
+
+/// [`super::Flows::remember_datagram`], in line.
+#[inline(always)]
+pub fn remember<T: Tables>(tables: &T, question: &Question) {
+    let meta = Meta::new(State::Open, Origin::Transit, false, tables.slot().generation);
+    let note = question.source_port << 16 | question.destination_port;
+    let record = Record { meta, verdict: Verdict(question.verdict), note };
+    insert(tables, Table::Fragments, &Key::of_datagram(question), record);
+}
+
+/// [`super::Flows::recall_datagram`], in line.
+#[inline(always)]
+pub fn recall<T: Tables>(tables: &T, question: &Question) -> u64 {
+    match find(tables, Table::Fragments, &Key::of_datagram(question)) {
+        Some(found) => found.note().into(),
+        None => UNKNOWN,
+    }
+}

@@ -1,0 +1,127 @@
+//! Flows go on: which known flow a packet belongs to, and whether the generation that rules still admits it.
+
+use crate::address::Address;
+use crate::engine::policy;
+use crate::layout::entry::{Meta, Origin, State, Table, word};
+use crate::layout::{Leaf, Verdict};
+use crate::packet::Traits;
+use crate::tables::{Entry, Tables};
+
+use super::key::{Endpoint, Key};
+use super::lines::{Found, Record, find, insert, touch};
+use super::track::OWN_REQUEST;
+use super::{ABSENT, Question, UNKNOWN, ports};
+
+/// Fresh ports are above the reserved ones (RFC 6335, 6).
+const FIRST_FRESH_PORT: u32 = 1024;
+
+/// [`super::Flows::go_on`], in line.
+#[inline(always)]
+pub fn go_on<T: Tables>(tables: &T, question: &Question) -> u64 {
+    let (key, from_is_high) = Key::of(question.protocol, question.from(), question.to());
+    let Some(mut found) = find(tables, Table::Answered, &key) else { return ABSENT };
+    let from_initiator = found.meta.initiator_high() == from_is_high;
+    // What an initiator sends is the policy's to admit, save where the policy cannot know the port.
+    if question.is(Traits::OPENS) || from_initiator && !found.meta.is_of(Origin::Expected) {
+        return UNKNOWN;
+    }
+    let verdict = judged_again(tables, question, from_initiator, &mut found);
+    if verdict == UNKNOWN {
+        return UNKNOWN;
+    }
+    if question.is(Traits::CLOSES) {
+        found.becomes(found.meta.in_state(State::Closing));
+    }
+    touch(tables, &found.entry);
+    ports::touch(tables, question, if from_initiator { question.source_port } else { question.to().port });
+    verdict
+}
+
+/// [`super::Flows::answer`], in line.
+#[inline(always)]
+pub fn answer<T: Tables>(tables: &T, question: &Question) -> u64 {
+    let (key, from_is_high) = Key::of(question.protocol, question.from(), question.to());
+    let Some(mut found) = find(tables, Table::Pending, &key) else { return ABSENT };
+    if found.meta.initiator_high() == from_is_high {
+        return UNKNOWN;
+    }
+    let verdict = judged_again(tables, question, false, &mut found);
+    // A refusal leaves nothing to go on with, and no reason to take a place among the answered. Where both sides
+    // open at once (RFC 9293, 3.5), the SYN-ACK that follows is the answer.
+    if verdict == UNKNOWN || question.is(Traits(Traits::ABORTS.0 | Traits::OPENS.0)) {
+        return verdict;
+    }
+    let state = if question.is(Traits::CLOSES) { State::Closing } else { State::Open };
+    let record =
+        Record { meta: found.meta.in_state(state), verdict: Verdict(verdict as u32), note: found.note() };
+    insert(tables, Table::Answered, &key, record);
+    found.becomes(Meta::FREE);
+    verdict
+}
+
+/// [`super::Flows::expected`], in line.
+#[inline(always)]
+pub fn expected<T: Tables>(tables: &T, question: &Question) -> u64 {
+    let from_any = question.answers_broadcast != 0;
+    let address = if from_any { Address::UNSPECIFIED } else { question.source };
+    let (announced, _) = Key::of(question.protocol, question.to(), Endpoint { address, port: 0 });
+    let Some(mut found) = find(tables, Table::Pending, &announced) else { return ABSENT };
+    if !found.meta.is_of(Origin::Expected) || !from_any && question.source_port < FIRST_FRESH_PORT {
+        return UNKNOWN;
+    }
+    let verdict = judged_again(tables, question, false, &mut found);
+    if verdict == UNKNOWN {
+        return UNKNOWN;
+    }
+    let note = found.note();
+    if !from_any {
+        // The first answer fixes the port.
+        found.becomes(Meta::FREE);
+    }
+    let (key, from_is_high) = Key::of(question.protocol, question.from(), question.to());
+    let meta = Meta::new(State::Open, Origin::Expected, !from_is_high, tables.slot().generation);
+    insert(tables, Table::Answered, &key, Record { meta, verdict: Verdict(verdict as u32), note });
+    verdict
+}
+
+/// The verdict of an entry under the generation that rules now; [`UNKNOWN`] where that forbids its flow.
+#[inline(always)]
+fn judged_again<T: Tables>(
+    tables: &T,
+    question: &Question,
+    from_initiator: bool,
+    found: &mut Found<T::Entry>,
+) -> u64 {
+    let slot = tables.slot();
+    if found.meta.generation() == slot.generation {
+        return found.verdict().0.into();
+    }
+    let note = found.note();
+    let expected = found.meta.is_of(Origin::Expected);
+    let own = if expected { note & OWN_REQUEST != 0 } else { !found.meta.is_of(Origin::Transit) };
+    // The request's port stands for one the policy cannot know.
+    let service = if expected { question.service(note & 0xffff) } else { question.answered_service() };
+    let (source, destination) = (Leaf(question.source_leaf), Leaf(question.destination_leaf));
+    let (initiator, responder) = if from_initiator { (source, destination) } else { (destination, source) };
+    let now = policy::verdict(tables, initiator, responder, service);
+    let leaves_freely = own && !slot.flags.egress();
+    if now.is_none() && !leaves_freely {
+        return UNKNOWN;
+    }
+    found.entry.store(word::VERDICT, u64::from(now.0) | u64::from(note) << 32);
+    found.becomes(found.meta.in_generation(slot.generation));
+    now.0.into()
+}
+
+/// [`super::Flows::recall`], in line.
+#[inline(always)]
+pub fn recall<T: Tables>(tables: &T, question: &Question) -> u64 {
+    let (key, _) = Key::of(question.protocol, question.from(), question.to());
+    if let Some(found) = find(tables, Table::Answered, &key) {
+        return found.verdict().0.into();
+    }
+    match find(tables, Table::Pending, &key) {
+        Some(found) => found.verdict().0.into(),
+        None => UNKNOWN,
+    }
+}

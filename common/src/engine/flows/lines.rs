@@ -1,0 +1,157 @@
+//! The tables' lines: finding an entry, and finding room for one.
+
+use crate::layout::Verdict;
+use crate::layout::control::Timeouts;
+use crate::layout::counters::Stat;
+use crate::layout::entry::{Meta, Origin, State, Table, WAYS, word};
+use crate::packet::protocol;
+use crate::tables::{Entry, Tables};
+
+use super::key::Key;
+
+/// An entry found, as it was when it was found.
+pub(super) struct Found<E> {
+    pub(super) entry: E,
+    pub(super) meta: Meta,
+}
+
+impl<E: Entry> Found<E> {
+    /// The verdict word's upper half.
+    #[inline(always)]
+    pub(super) fn note(&self) -> u32 {
+        (self.entry.load(word::VERDICT) >> 32) as u32
+    }
+
+    #[inline(always)]
+    pub(super) fn verdict(&self) -> Verdict {
+        Verdict(self.entry.load(word::VERDICT) as u32)
+    }
+
+    /// Writes the first word, unless another CPU did meanwhile.
+    #[inline(always)]
+    pub(super) fn becomes(&mut self, meta: Meta) {
+        if meta != self.meta && self.entry.replace(self.meta.0, meta.0) {
+            self.meta = meta;
+        }
+    }
+}
+
+/// What a new entry says.
+#[derive(Clone, Copy)]
+pub(super) struct Record {
+    pub(super) meta: Meta,
+    pub(super) verdict: Verdict,
+    pub(super) note: u32,
+}
+
+/// How long an entry lives without a packet, in ticks.
+#[inline(always)]
+pub(super) fn lifetime(timeouts: &Timeouts, table: Table, protocol: u8, meta: Meta, verdict: Verdict) -> u32 {
+    match table {
+        Table::Fragments => timeouts.fragment,
+        Table::Pending if meta.is_of(Origin::Expected) => {
+            if verdict.broadcast() {
+                timeouts.broadcast
+            } else {
+                timeouts.expectation
+            }
+        }
+        Table::Pending => timeouts.unanswered,
+        Table::Answered if protocol != protocol::TCP => timeouts.udp,
+        Table::Answered if meta.is_in(State::Closing) => timeouts.tcp_closing,
+        Table::Answered => timeouts.tcp_established,
+    }
+}
+
+/// The first place of a hash's set, and the way at which a look-up starts.
+#[inline(always)]
+pub(super) fn set_of(hash: u32, mask: u32) -> (u32, u32) {
+    (hash & mask & !(WAYS - 1), hash >> 28)
+}
+
+/// The live entry of a key. A key that changes hands while it is read is not found.
+#[inline(always)]
+pub(super) fn find<T: Tables>(tables: &T, table: Table, key: &Key) -> Option<Found<T::Entry>> {
+    let (set, home) = set_of(key.hash(tables.seed()), tables.mask(table));
+    for way in 0..WAYS {
+        let Some(entry) = tables.entry(table, set | home.wrapping_add(way) & (WAYS - 1)) else { continue };
+        let meta = Meta(entry.load(word::META));
+        if !key.is_at(&entry) || !meta.readable() {
+            continue;
+        }
+        let verdict = Verdict(entry.load(word::VERDICT) as u32);
+        let life = lifetime(&tables.slot().timeouts, table, Key::protocol(key.rest()), meta, verdict);
+        let idle = tables.now().saturating_sub(entry.load(word::SEEN));
+        if idle <= u64::from(life) && entry.load(word::META) == meta.0 {
+            return Some(Found { entry, meta });
+        }
+    }
+    None
+}
+
+/// How good a place is for a new entry: its flow's own, a free or expired one, or the longer idle the better.
+const OWN_PLACE: u32 = u32::MAX;
+const FREE_PLACE: u32 = OWN_PLACE - 1;
+
+/// Writes an entry for `key`: over its own, a free, an expired, or else the one longest without a packet.
+#[inline(always)]
+pub(super) fn insert<T: Tables>(tables: &T, table: Table, key: &Key, record: Record) {
+    let (set, home) = set_of(key.hash(tables.seed()), tables.mask(table));
+    let mut place = 0;
+    let mut best = 0;
+    for way in 0..WAYS {
+        let at = set | home.wrapping_add(way) & (WAYS - 1);
+        let Some(entry) = tables.entry(table, at) else { continue };
+        let worth = tables.forget(worth(tables, table, key, &entry));
+        if worth > best {
+            best = worth;
+            place = at;
+        }
+    }
+    let Some(entry) = tables.entry(table, place) else { return };
+    let before = Meta(entry.load(word::META));
+    let claim = before.claimed();
+    if best == 0 || before.busy() || !entry.replace(before.0, claim.0) {
+        return tables.count(Stat::Contended);
+    }
+    entry.store(word::SEEN, tables.now());
+    entry.store(word::VERDICT, u64::from(record.verdict.0) | u64::from(record.note) << 32);
+    key.store(&entry);
+    entry.store(word::META, record.meta.released_after(claim).0);
+    match (table, best < FREE_PLACE) {
+        (Table::Pending, false) => tables.count(Stat::PendingMade),
+        (Table::Pending, true) => tables.count(Stat::PendingEvicted),
+        (Table::Answered, false) => tables.count(Stat::AnsweredMade),
+        (Table::Answered, true) => tables.count(Stat::AnsweredEvicted),
+        (Table::Fragments, _) => {}
+    }
+}
+
+/// 0 is a place that somebody is writing.
+#[inline(always)]
+fn worth<T: Tables>(tables: &T, table: Table, key: &Key, entry: &T::Entry) -> u32 {
+    let meta = Meta(entry.load(word::META));
+    if meta.busy() {
+        return 0;
+    }
+    if key.is_at(entry) {
+        return OWN_PLACE;
+    }
+    let idle = tables.now().saturating_sub(entry.load(word::SEEN));
+    let verdict = Verdict(entry.load(word::VERDICT) as u32);
+    let protocol = Key::protocol(entry.load(word::KEY + 4));
+    if !meta.readable() || idle > u64::from(lifetime(&tables.slot().timeouts, table, protocol, meta, verdict))
+    {
+        return FREE_PLACE;
+    }
+    (idle as u32).min(FREE_PLACE - 2) + 1
+}
+
+/// Notes that an entry had a packet, if its last one was a while ago.
+#[inline(always)]
+pub(super) fn touch<T: Tables>(tables: &T, entry: &T::Entry) {
+    let now = tables.now();
+    if now.saturating_sub(entry.load(word::SEEN)) > u64::from(tables.slot().timeouts.freshness) {
+        entry.store(word::SEEN, now);
+    }
+}

@@ -1,0 +1,210 @@
+//! Known flows: who opened what, so that answers are admitted only while the flow they answer is known.
+//!
+//! Two tables of the same shape. Whatever nobody has answered stands in `Pending`, and moves to `Answered` with
+//! its first answer: a flood of openings can only push out other openings. An entry is one cache line; a flow has
+//! four places. A key does not depend on the direction, so one look-up serves both.
+
+mod datagram;
+mod key;
+mod known;
+mod lines;
+mod ports;
+pub mod stored;
+mod track;
+
+pub use datagram::{recall as recall_datagram, remember as remember_datagram};
+pub use known::{answer, expected, go_on, recall};
+pub use ports::PORTS;
+pub use track::{expect, initiate};
+
+use crate::address::Address;
+use crate::layout::entry::Origin;
+use crate::layout::image::Bank;
+use crate::layout::{Leaf, Verdict};
+use crate::packet::{Packet, Traits};
+use crate::tables::Tables;
+
+/// What the flow tables are asked about a packet. Flat and without padding, because the programs pass it to
+/// functions that the verifier checks on their own.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Question {
+    /// The packet's source.
+    pub source: Address,
+    /// The packet's destination.
+    pub destination: Address,
+    /// [`Packet::traits`].
+    pub traits: u32,
+    /// The transport protocol.
+    pub protocol: u32,
+    /// Source port.
+    pub source_port: u32,
+    /// Destination port.
+    pub destination_port: u32,
+    /// The source's leaf.
+    pub source_leaf: u32,
+    /// The destination's leaf.
+    pub destination_leaf: u32,
+    /// The verdict to remember.
+    pub verdict: u32,
+    /// [`Origin`] to remember, as a number.
+    pub origin: u32,
+    /// The identification of a fragmented datagram.
+    pub datagram: u32,
+    /// The slot of the generation that judges.
+    pub slot: u32,
+    /// Not 0: whether it answers a broadcast, which any address of the role may.
+    pub answers_broadcast: u32,
+    /// Keeps the size a multiple of eight bytes.
+    pub reserved: u32,
+}
+
+impl Question {
+    /// The question about a packet between two leaves (source, destination), with what would be remembered of it.
+    #[inline(always)]
+    pub(super) fn of<T: Tables>(
+        tables: &T,
+        packet: &Packet,
+        (source, destination): (Leaf, Leaf),
+        origin: Origin,
+        verdict: Verdict,
+    ) -> Self {
+        Self {
+            source: packet.source,
+            destination: packet.destination,
+            traits: packet.traits.0,
+            protocol: packet.protocol.into(),
+            source_port: packet.source_port.into(),
+            destination_port: packet.destination_port.into(),
+            source_leaf: source.0,
+            destination_leaf: destination.0,
+            verdict: verdict.0,
+            origin: origin as u32,
+            datagram: packet.fragment.id,
+            slot: tables.slot_number(),
+            answers_broadcast: 0,
+            reserved: 0,
+        }
+    }
+
+    #[inline(always)]
+    const fn is(&self, question: Traits) -> bool {
+        Traits(self.traits).has(question)
+    }
+
+    /// The word of the service table that names `port` of this packet's protocol.
+    #[inline(always)]
+    const fn service(&self, port: u32) -> u32 {
+        Traits(self.traits).service(self.protocol, port)
+    }
+
+    /// The service the initiator asked for, if the packet is an answer.
+    #[inline(always)]
+    const fn answered_service(&self) -> u32 {
+        Traits(self.traits).answered_service(self.protocol, self.source_port)
+    }
+
+    /// Whether an ICMP packet came as IPv4.
+    #[inline(always)]
+    pub(super) const fn is_v4(&self) -> bool {
+        Traits(self.traits).bank() == Bank::Icmp as u32
+    }
+
+    /// Where the packet comes from, as the flow tables name it.
+    #[inline(always)]
+    const fn from(&self) -> key::Endpoint {
+        key::Endpoint { address: self.source, port: self.source_port }
+    }
+
+    /// Where the packet goes to, as the flow tables name it: both ends of an echo have its identifier.
+    #[inline(always)]
+    const fn to(&self) -> key::Endpoint {
+        let port = if self.is(Traits::ICMP) { self.source_port } else { self.destination_port };
+        key::Endpoint { address: self.destination, port }
+    }
+}
+
+/// What [`Flows`] answers about a flow that is not known; a verdict is below it.
+pub const UNKNOWN: u64 = 1 << 32;
+
+/// What one table answers where it has no entry, and another may.
+pub const ABSENT: u64 = 1 << 33;
+
+/// The flow tables, behind one function an operation: the programs put a call there, so that the verifier checks
+/// each by itself instead of once for every way that leads to it.
+pub trait Flows: Tables + Sized {
+    /// The verdict of the answered flow a packet belongs to, [`UNKNOWN`] where that does not admit it, or
+    /// [`ABSENT`]. A flow of an older generation is judged again before it counts.
+    #[inline(always)]
+    fn go_on(&self, question: &Question) -> u64 {
+        go_on(self, question)
+    }
+
+    /// The same of a flow nobody has answered, which moves among the answered ones if this is its answer.
+    #[inline(always)]
+    fn answer(&self, question: &Question) -> u64 {
+        answer(self, question)
+    }
+
+    /// The same of an answer from a port nobody could name before.
+    #[inline(always)]
+    fn expected(&self, question: &Question) -> u64 {
+        expected(self, question)
+    }
+
+    /// The verdict of the known flow a packet belongs to in either direction, or [`UNKNOWN`]; changes nothing.
+    #[inline(always)]
+    fn recall(&self, question: &Question) -> u64 {
+        recall(self, question)
+    }
+
+    /// Remembers that a packet opens a flow, or goes on with one from its initiator's side.
+    #[inline(always)]
+    fn initiate(&self, question: &Question) {
+        initiate(self, question);
+    }
+
+    /// Expects an answer from a fresh port of the destination or, where that is a broadcast or a group, from any
+    /// address of its role.
+    #[inline(always)]
+    fn expect(&self, question: &Question) {
+        expect(self, question);
+    }
+
+    /// Remembers the ports of an admitted first fragment.
+    #[inline(always)]
+    fn remember_datagram(&self, question: &Question) {
+        remember_datagram(self, question);
+    }
+
+    /// The ports of a following fragment's first, source above destination, or [`UNKNOWN`].
+    #[inline(always)]
+    fn recall_datagram(&self, question: &Question) -> u64 {
+        recall_datagram(self, question)
+    }
+}
+
+/// The verdict of the known flow a packet belongs to, or `None`. One or two reads of a table of ports spare most
+/// packets the rest.
+#[inline(always)]
+pub(super) fn known<T: Flows>(tables: &T, question: &mut Question) -> Option<Verdict> {
+    if question.is(Traits(Traits::ONE_WAY.0 | Traits::ECHO_REQUEST.0)) {
+        return None;
+    }
+    let answers = ports::alive(tables, question, question.to().port);
+    if !answers && !ports::alive(tables, question, question.source_port) {
+        return None;
+    }
+    let mut verdict = tables.go_on(question);
+    if verdict == ABSENT {
+        verdict = tables.answer(question);
+    }
+    if verdict == ABSENT && answers && question.is(Traits::UDP) {
+        verdict = tables.expected(question);
+    }
+    if verdict == ABSENT && answers && question.is(Traits::UDP) {
+        question.answers_broadcast = 1;
+        verdict = tables.expected(question);
+    }
+    if verdict < UNKNOWN { Some(Verdict(verdict as u32)) } else { None }
+}

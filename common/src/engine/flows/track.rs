@@ -1,0 +1,51 @@
+//! Flows begin: what this host opens, what the policy lets pass in transit, and what a request announces.
+
+use crate::address::Address;
+use crate::layout::Verdict;
+use crate::layout::entry::{Meta, Origin, State, Table};
+use crate::packet::Traits;
+use crate::tables::Tables;
+
+use super::key::{Endpoint, Key};
+use super::lines::{Record, find, insert, touch};
+use super::{Question, ports};
+
+/// Set in an expectation's note where its request was this host's own rather than one the policy admitted.
+pub(super) const OWN_REQUEST: u32 = 1 << 16;
+
+/// [`super::Flows::initiate`], in line.
+#[inline(always)]
+pub fn initiate<T: Tables>(tables: &T, question: &Question) {
+    let generation = tables.slot().generation;
+    let (key, from_is_high) = Key::of(question.protocol, question.from(), question.to());
+    ports::touch(tables, question, question.source_port);
+    if let Some(mut found) = find(tables, Table::Answered, &key) {
+        if !(question.is(Traits::OPENS) && found.meta.is_in(State::Closing)) {
+            let meta = found.meta.in_generation(generation);
+            found.becomes(if question.is(Traits::CLOSES) { meta.in_state(State::Closing) } else { meta });
+            return touch(tables, &found.entry);
+        }
+        // The port is used again: the new connection has to be answered itself.
+        found.becomes(Meta::FREE);
+    } else if let Some(mut found) = find(tables, Table::Pending, &key) {
+        found.becomes(found.meta.in_generation(generation));
+        return touch(tables, &found.entry);
+    }
+    if question.is(Traits::ABORTS) {
+        return;
+    }
+    let meta = Meta::unanswered(question.origin, from_is_high, generation);
+    insert(tables, Table::Pending, &key, Record { meta, verdict: Verdict(question.verdict), note: 0 });
+}
+
+/// [`super::Flows::expect`], in line.
+#[inline(always)]
+pub fn expect<T: Tables>(tables: &T, question: &Question) {
+    let verdict = Verdict(question.verdict);
+    let address = if verdict.broadcast() { Address::UNSPECIFIED } else { question.destination };
+    let (key, from_is_high) = Key::of(question.protocol, question.from(), Endpoint { address, port: 0 });
+    let own = if question.origin == Origin::Own as u32 { OWN_REQUEST } else { 0 };
+    let meta = Meta::new(State::Unanswered, Origin::Expected, from_is_high, tables.slot().generation);
+    ports::touch(tables, question, question.source_port);
+    insert(tables, Table::Pending, &key, Record { meta, verdict, note: question.destination_port | own });
+}

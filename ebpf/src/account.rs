@@ -1,0 +1,160 @@
+//! What is said about a decision: counters, and a sampled event for a drop.
+
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::bindings::{__sk_buff, xdp_md};
+use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_load_bytes};
+use aya_ebpf::programs::{TcContext, XdpContext};
+use cmgate_common::layout::Verdict;
+use cmgate_common::layout::control::EVENT_WINDOW_SHIFT;
+use cmgate_common::layout::counters::{EVENT_HEAD, Event, INTERFACE_PLACES, Stat, outcome_place};
+use cmgate_common::opaque::Opaque as _;
+use cmgate_common::reason::Outcome;
+use cmgate_common::tables::Tables as _;
+
+use crate::maps;
+use crate::tables::Maps;
+
+/// The hooks as counters and events name them.
+pub const INGRESS: u32 = 0;
+/// See [`INGRESS`].
+pub const EGRESS: u32 = 1;
+
+/// The row of the counters that belongs to an interface; 0 where it has none.
+#[inline(always)]
+pub fn row_of(ifindex: u32) -> u32 {
+    match maps::PLACES.get(ifindex % INTERFACE_PLACES) {
+        Some(row) => *row,
+        None => 0,
+    }
+}
+
+/// Counts a frame of `bytes` bytes by its outcome, and by its flow where it has one.
+#[inline(always)]
+pub fn count(hook: u32, row: u32, outcome: Outcome, verdict: Verdict, bytes: u32, now: u64) {
+    if let Some(count) = maps::OUTCOMES.get_ptr_mut(outcome_place(hook, row, outcome)) {
+        // SAFETY: the pointer is this CPU's own value of the map.
+        unsafe {
+            (*count).packets += 1;
+            (*count).bytes += u64::from(bytes);
+        }
+    }
+    if !verdict.is_none() {
+        count_flow(verdict, bytes, now);
+    }
+}
+
+/// Counts a frame by its flow alone.
+#[inline(always)]
+pub fn count_flow(verdict: Verdict, bytes: u32, now: u64) {
+    if let Some(count) = maps::FLOWS.get_ptr_mut(verdict.flow()) {
+        // SAFETY: the pointer is this CPU's own value of the map.
+        unsafe {
+            (*count).packets += 1;
+            (*count).bytes += u64::from(bytes);
+            if (*count).first == 0 {
+                (*count).first = now;
+            }
+            (*count).last = now;
+        }
+    }
+}
+
+/// A hook's way to copy a frame's first bytes.
+trait Capture {
+    /// Copies `length` bytes, at most [`EVENT_HEAD`], to `to`; says whether it could.
+    ///
+    /// # Safety
+    ///
+    /// `to` must have room for [`EVENT_HEAD`] bytes.
+    unsafe fn head(&self, to: *mut u8, length: u32) -> bool;
+}
+
+impl Capture for XdpContext {
+    #[inline(always)]
+    unsafe fn head(&self, to: *mut u8, length: u32) -> bool {
+        // SAFETY: the caller's `to` has room for the longest head, and `length` is no longer.
+        unsafe { bpf_xdp_load_bytes(self.ctx, 0, to.cast(), length) == 0 }
+    }
+}
+
+impl Capture for TcContext {
+    #[inline(always)]
+    unsafe fn head(&self, to: *mut u8, length: u32) -> bool {
+        // SAFETY: the caller's `to` has room for the longest head, and `length` is no longer.
+        unsafe { bpf_skb_load_bytes(self.as_ptr(), 0, to.cast(), length) == 0 }
+    }
+}
+
+/// Reports a drop at ingress; see [`report`]. Global functions, so that their stack is not the packet path's.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn report_ingress(
+    ctx: *mut xdp_md,
+    slot: u32,
+    outcome: u32,
+    length: u32,
+    ifindex: u32,
+) -> u32 {
+    report(&XdpContext::new(ctx), INGRESS, slot, outcome, length, ifindex)
+}
+
+/// Reports a drop at egress; see [`report`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn report_egress(
+    ctx: *mut __sk_buff,
+    slot: u32,
+    outcome: u32,
+    length: u32,
+    ifindex: u32,
+) -> u32 {
+    report(&TcContext::new(ctx), EGRESS, slot, outcome, length, ifindex)
+}
+
+/// Sends an event for a drop, unless this CPU has sent its share in this window; what is not sent is counted.
+/// Returns how many events it sent.
+#[inline(always)]
+fn report<C: Capture>(ctx: &C, hook: u32, slot: u32, outcome: u32, length: u32, ifindex: u32) -> u32 {
+    let Some(tables) = Maps::in_slot(slot) else { return 0 };
+    if tables.events_per_window() == 0 {
+        return 0;
+    }
+    let reserved = if within_limit(&tables) { maps::EVENTS.reserve_untyped::<Event>(0) } else { None };
+    let Some(mut entry) = reserved else {
+        tables.count(Stat::EventsLost);
+        return 0;
+    };
+    let event: *mut Event = entry.as_mut_ptr();
+    // SAFETY: the ring reserved room for one event, aligned to eight bytes; every field is written.
+    unsafe {
+        (*event).time = tables.now();
+        (*event).ifindex = ifindex;
+        (*event).length = length;
+        (*event).generation = tables.slot().generation;
+        (*event).outcome = outcome;
+        (*event).hook = hook;
+        (*event).head = [0; EVENT_HEAD];
+        // A frame has at least a header; the mask tells the verifier what `min` already made sure of.
+        let last = tables.forget(length.min(EVENT_HEAD as u32).wrapping_sub(1));
+        let head = (last & (EVENT_HEAD as u32 - 1)) + 1;
+        let captured = ctx.head((&raw mut (*event).head).cast(), head);
+        (*event).captured = if captured { head } else { 0 };
+    }
+    entry.submit(0);
+    1
+}
+
+#[inline(always)]
+fn within_limit(tables: &Maps) -> bool {
+    let Some(sampler) = maps::SAMPLER.get_ptr_mut(0) else { return false };
+    let window = tables.now() >> EVENT_WINDOW_SHIFT;
+    // SAFETY: the pointer is this CPU's own value of the map.
+    unsafe {
+        if (*sampler).window != window {
+            (*sampler).window = window;
+            (*sampler).sent = 0;
+        }
+        (*sampler).sent += 1;
+        (*sampler).sent <= tables.events_per_window()
+    }
+}

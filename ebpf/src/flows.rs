@@ -1,0 +1,192 @@
+//! The flow tables' operations as functions of their own. The kernel verifies a global function once, by itself
+//! (Linux 5.6), and a call costs a few nanoseconds on the ways that need a flow; in line, each way through the
+//! parser and the policy would be verified together with each way through these.
+//!
+//! What they are asked stands in a per-CPU map: the stack of 512 bytes is the caller's and theirs together.
+
+use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::programs::XdpContext;
+use cmgate_common::engine::flows::{self, Flows, Question, UNKNOWN};
+use cmgate_common::engine::related::{self, Quoting};
+
+use crate::frame::XdpFrame;
+use crate::maps;
+use crate::tables::{Maps, ReadOnly};
+
+/// Who asks: each program has its place in the map, so that none can come between another's question and answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Asker {
+    /// The ingress program.
+    Ingress = 0,
+    /// The egress program.
+    Egress = 1,
+    /// The probe.
+    Probe = 2,
+}
+
+impl Asker {
+    /// How many there are.
+    pub const COUNT: usize = 3;
+}
+
+/// Puts a question where the functions below find it.
+#[inline(always)]
+fn ask(asker: Asker, question: &Question) -> u32 {
+    if let Some(place) = maps::QUESTIONS.get_ptr_mut(asker as u32) {
+        // SAFETY: the pointer is this CPU's own value of the map.
+        unsafe { *place = *question };
+    }
+    asker as u32
+}
+
+/// `$name`: a global function that answers the question of an asker by `$operation` over `$tables`, made from the
+/// maps in the question's slot; `$otherwise` where there is no such slot.
+macro_rules! global {
+    ($(#[$doc:meta])* $name:ident, $operation:path, $tables:expr, $otherwise:expr, $answer:expr) => {
+        $(#[$doc])*
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub extern "C" fn $name(asker: u32) -> u64 {
+            let Some(question) = maps::QUESTIONS.get(asker) else { return $otherwise };
+            let Some(maps) = Maps::in_slot(question.slot) else { return $otherwise };
+            $answer($operation(&$tables(maps), question))
+        }
+    };
+}
+
+const fn same(answer: u64) -> u64 {
+    answer
+}
+
+const fn none((): ()) -> u64 {
+    0
+}
+
+global!(
+    /// [`Flows::go_on`].
+    flow_go_on, flows::go_on, core::convert::identity, UNKNOWN, same
+);
+global!(
+    /// [`Flows::go_on`], without a trace.
+    probe_go_on, flows::go_on, ReadOnly, UNKNOWN, same
+);
+global!(
+    /// [`Flows::answer`].
+    flow_answer, flows::answer, core::convert::identity, UNKNOWN, same
+);
+global!(
+    /// [`Flows::answer`], without a trace.
+    probe_answer, flows::answer, ReadOnly, UNKNOWN, same
+);
+global!(
+    /// [`Flows::expected`].
+    flow_expected, flows::expected, core::convert::identity, UNKNOWN, same
+);
+global!(
+    /// [`Flows::expected`], without a trace.
+    probe_expected, flows::expected, ReadOnly, UNKNOWN, same
+);
+global!(
+    /// [`Flows::recall_datagram`].
+    datagram_recall, flows::recall_datagram, core::convert::identity, UNKNOWN, same
+);
+global!(
+    /// [`Flows::initiate`].
+    flow_initiate, flows::initiate, core::convert::identity, 0, none
+);
+global!(
+    /// [`Flows::expect`].
+    flow_expect, flows::expect, core::convert::identity, 0, none
+);
+global!(
+    /// [`Flows::remember_datagram`].
+    datagram_keep, flows::remember_datagram, core::convert::identity, 0, none
+);
+
+impl Flows for Maps {
+    #[inline(always)]
+    fn go_on(&self, question: &Question) -> u64 {
+        flow_go_on(ask(self.asker(), question))
+    }
+
+    #[inline(always)]
+    fn answer(&self, question: &Question) -> u64 {
+        flow_answer(ask(self.asker(), question))
+    }
+
+    #[inline(always)]
+    fn expected(&self, question: &Question) -> u64 {
+        flow_expected(ask(self.asker(), question))
+    }
+
+    #[inline(always)]
+    fn recall_datagram(&self, question: &Question) -> u64 {
+        datagram_recall(ask(self.asker(), question))
+    }
+
+    #[inline(always)]
+    fn initiate(&self, question: &Question) {
+        flow_initiate(ask(self.asker(), question));
+    }
+
+    #[inline(always)]
+    fn expect(&self, question: &Question) {
+        flow_expect(ask(self.asker(), question));
+    }
+
+    #[inline(always)]
+    fn remember_datagram(&self, question: &Question) {
+        datagram_keep(ask(self.asker(), question));
+    }
+}
+
+impl Flows for ReadOnly {
+    #[inline(always)]
+    fn go_on(&self, question: &Question) -> u64 {
+        probe_go_on(ask(Asker::Probe, question))
+    }
+
+    #[inline(always)]
+    fn answer(&self, question: &Question) -> u64 {
+        probe_answer(ask(Asker::Probe, question))
+    }
+
+    #[inline(always)]
+    fn expected(&self, question: &Question) -> u64 {
+        probe_expected(ask(Asker::Probe, question))
+    }
+
+    #[inline(always)]
+    fn recall_datagram(&self, question: &Question) -> u64 {
+        datagram_recall(ask(Asker::Probe, question))
+    }
+
+    #[inline(always)]
+    fn initiate(&self, _question: &Question) {}
+
+    #[inline(always)]
+    fn expect(&self, _question: &Question) {}
+
+    #[inline(always)]
+    fn remember_datagram(&self, _question: &Question) {}
+}
+
+/// [`Quoting::quoted`], for both the ingress program and the probe: it leaves no trace.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn quoted_by(ctx: *mut xdp_md, asker: u32, base: u32, transport: u32, end: u32) -> u64 {
+    let Some(error) = maps::QUESTIONS.get(asker) else { return UNKNOWN };
+    let Some(maps) = Maps::in_slot(error.slot) else { return UNKNOWN };
+    let ctx = XdpContext::new(ctx);
+    let frame = XdpFrame::new(&ctx, base, maps.zero());
+    related::quoted(&frame, &ReadOnly(maps), error, transport, end)
+}
+
+impl Quoting for XdpFrame<'_> {
+    #[inline(always)]
+    fn quoted<T: Flows>(&self, _tables: &T, error: &Question, transport: u32, end: u32) -> u64 {
+        let asker = if self.base() == 0 { Asker::Ingress } else { Asker::Probe };
+        quoted_by(self.context(), ask(asker, error), self.base(), transport, end)
+    }
+}

@@ -1,0 +1,75 @@
+//! The maps. What stands in them is `cmgate_common::layout`'s to say; how many entries they have is the loader's.
+
+use aya_ebpf::Global;
+use aya_ebpf::btf_maps::{Array, PerCpuArray, RingBuf};
+use aya_ebpf::macros::btf_map;
+use cmgate_common::engine::flows::{self, Question};
+use cmgate_common::layout::control::Control;
+use cmgate_common::layout::counters::{
+    Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACE_PLACES, INTERFACES, Sampler, Stat,
+};
+use cmgate_common::layout::entry::Line;
+use cmgate_common::layout::image::Page;
+use cmgate_common::reason::Outcome;
+
+use crate::flows::Asker;
+
+/// `BPF_F_MMAPABLE` (Linux 5.5): user space writes the map as memory.
+const MMAPABLE: usize = 1 << 10;
+
+/// Pages of one slot of [`TABLES`].
+#[unsafe(no_mangle)]
+pub static PAGES_PER_SLOT: Global<u32> = Global::new(1);
+/// Entries of [`PENDING`] less one.
+#[unsafe(no_mangle)]
+pub static PENDING_MASK: Global<u32> = Global::new(3);
+/// Entries of [`ANSWERED`] less one.
+#[unsafe(no_mangle)]
+pub static ANSWERED_MASK: Global<u32> = Global::new(3);
+/// Entries of [`FRAGMENTS`] less one.
+#[unsafe(no_mangle)]
+pub static FRAGMENTS_MASK: Global<u32> = Global::new(3);
+
+/// Which generation rules.
+#[btf_map]
+pub static CONTROL: Array<Control, 1, MMAPABLE> = Array::new();
+/// The images of all slots, one behind the other.
+#[btf_map]
+pub static TABLES: Array<Page, 3, MMAPABLE> = Array::new();
+/// Flows nobody has answered.
+#[btf_map]
+pub static PENDING: Array<Line, 4, MMAPABLE> = Array::new();
+/// Flows with an answer.
+#[btf_map]
+pub static ANSWERED: Array<Line, 4, MMAPABLE> = Array::new();
+/// Ports of first fragments.
+#[btf_map]
+pub static FRAGMENTS: Array<Line, 4, MMAPABLE> = Array::new();
+/// When a flow's initiator's port was last seen.
+#[btf_map]
+pub static PORTS: Array<u64, { flows::PORTS as usize }, MMAPABLE> = Array::new();
+/// The row of an interface, by its index modulo the number of places.
+#[btf_map]
+pub static PLACES: Array<u32, { INTERFACE_PLACES as usize }, MMAPABLE> = Array::new();
+/// Frames and bytes by hook, interface row and outcome.
+#[btf_map]
+pub static OUTCOMES: PerCpuArray<Count, { (HOOKS * INTERFACES * Outcome::COUNT) as usize }> =
+    PerCpuArray::new();
+/// Frames and bytes by flow.
+#[btf_map]
+pub static FLOWS: PerCpuArray<FlowCount, { FLOW_COUNTERS as usize }> = PerCpuArray::new();
+/// The flow id each counter of [`FLOWS`] belongs to. The programs do not read it.
+#[btf_map]
+pub static NAMES: Array<FlowName, { FLOW_COUNTERS as usize }> = Array::new();
+/// What a program asks of the flow tables; see [`crate::flows`].
+#[btf_map]
+pub static QUESTIONS: PerCpuArray<Question, { Asker::COUNT }> = PerCpuArray::new();
+/// What happens beside the verdicts.
+#[btf_map]
+pub static STATS: PerCpuArray<u64, { Stat::COUNT as usize }> = PerCpuArray::new();
+/// The event limit.
+#[btf_map]
+pub static SAMPLER: PerCpuArray<Sampler, 1> = PerCpuArray::new();
+/// Sampled drops, each a `cmgate_common::layout::counters::Event`. The map itself has no value type: libbpf refuses one.
+#[btf_map]
+pub static EVENTS: RingBuf<(), { 1 << 20 }> = RingBuf::new();

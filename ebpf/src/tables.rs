@@ -1,0 +1,299 @@
+//! The engine's tables over the maps, under the generation that rules when the packet comes.
+
+use core::intrinsics::{AtomicOrdering, atomic_cxchg};
+use core::ptr::{NonNull, read_volatile, write_volatile};
+
+use aya_ebpf::helpers::bpf_jiffies64;
+use cmgate_common::layout::SLOTS;
+use cmgate_common::layout::control::{Control, Slot};
+use cmgate_common::layout::counters::Stat;
+use cmgate_common::layout::entry::Table;
+use cmgate_common::layout::image::PAGE;
+use cmgate_common::opaque::Opaque;
+use cmgate_common::tables::{Entry, Tables};
+
+use crate::flows::Asker;
+use crate::maps;
+
+/// One generation of the maps, for one packet.
+pub struct Maps {
+    control: &'static Control,
+    slot: &'static Slot,
+    number: u32,
+    first_page: u32,
+    pages: u32,
+    now: u64,
+    zero: u32,
+    asker: Asker,
+}
+
+impl Maps {
+    /// The generation that rules now. This is the one place where a packet reads which that is.
+    #[inline(always)]
+    pub fn ruling(asker: Asker) -> Option<Self> {
+        let control = maps::CONTROL.get(0)?;
+        let now = jiffies();
+        // SAFETY: both point into the map's one value; volatile because the agent changes them at any time.
+        let (enforced, deadline) = unsafe {
+            (read_volatile(&raw const control.enforced), read_volatile(&raw const control.deadline))
+        };
+        if deadline != 0 && now >= deadline {
+            // SAFETY: as above.
+            return Self::of_slot(control, unsafe { read_volatile(&raw const control.fallback) }, now, asker);
+        }
+        Self::of_slot(control, enforced, now, asker)
+    }
+
+    /// The generation in `slot`.
+    #[inline(always)]
+    pub fn in_slot(slot: u32) -> Option<Self> {
+        Self::of_slot(maps::CONTROL.get(0)?, slot, jiffies(), Asker::Probe)
+    }
+
+    #[inline(always)]
+    fn of_slot(control: &'static Control, slot: u32, now: u64, asker: Asker) -> Option<Self> {
+        if slot >= SLOTS {
+            return None;
+        }
+        let pages = maps::PAGES_PER_SLOT.load();
+        // SAFETY: it points into the map's one value; volatile so that the compiler does not know either.
+        let zero = unsafe { read_volatile(&raw const control.zero) };
+        Some(Self {
+            control,
+            slot: &control.slots[slot as usize],
+            number: slot,
+            first_page: slot * pages,
+            pages,
+            now,
+            zero,
+            asker,
+        })
+    }
+
+    /// Who looks.
+    #[inline(always)]
+    pub fn asker(&self) -> Asker {
+        self.asker
+    }
+
+    /// 0, and nobody but the agent knows.
+    #[inline(always)]
+    pub fn zero(&self) -> u32 {
+        self.zero
+    }
+
+    /// Drop events a CPU may send in one window.
+    #[inline(always)]
+    pub fn events_per_window(&self) -> u64 {
+        self.control.events_per_window.into()
+    }
+}
+
+#[inline(always)]
+fn jiffies() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_jiffies64() }
+}
+
+/// `value`, given a `zero` that only user space knows to be one. The detour over the stack keeps the compiler from
+/// putting the operation off until the value is used, behind all that the verifier should not follow it through.
+#[inline(always)]
+pub fn hide(value: u32, zero: u32) -> u32 {
+    let hidden = value ^ zero;
+    // SAFETY: it points to the local above.
+    unsafe { read_volatile(&raw const hidden) }
+}
+
+impl Opaque for Maps {
+    #[inline(always)]
+    fn forget(&self, value: u32) -> u32 {
+        hide(value, self.zero)
+    }
+}
+
+impl Tables for Maps {
+    type Entry = MapEntry;
+
+    #[inline(always)]
+    fn slot(&self) -> &Slot {
+        self.slot
+    }
+
+    #[inline(always)]
+    fn slot_number(&self) -> u32 {
+        self.number
+    }
+
+    #[inline(always)]
+    fn word(&self, index: u32) -> u32 {
+        let page = index / PAGE;
+        if page >= self.pages {
+            return 0;
+        }
+        match maps::TABLES.get(self.first_page + page) {
+            Some(words) => words[(index % PAGE) as usize],
+            None => 0,
+        }
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        self.now
+    }
+
+    #[inline(always)]
+    fn seed(&self) -> u64 {
+        self.control.seed
+    }
+
+    #[inline(always)]
+    fn mask(&self, table: Table) -> u32 {
+        match table {
+            Table::Pending => maps::PENDING_MASK.load(),
+            Table::Answered => maps::ANSWERED_MASK.load(),
+            Table::Fragments => maps::FRAGMENTS_MASK.load(),
+        }
+    }
+
+    #[inline(always)]
+    fn entry(&self, table: Table, index: u32) -> Option<MapEntry> {
+        let line = match table {
+            Table::Pending => maps::PENDING.get_ptr_mut(index),
+            Table::Answered => maps::ANSWERED.get_ptr_mut(index),
+            Table::Fragments => maps::FRAGMENTS.get_ptr_mut(index),
+        };
+        NonNull::new(line?.cast()).map(MapEntry)
+    }
+
+    #[inline(always)]
+    fn port_seen(&self, index: u32) -> u64 {
+        match maps::PORTS.get(index) {
+            Some(seen) => *seen,
+            None => 0,
+        }
+    }
+
+    #[inline(always)]
+    fn see_port(&self, index: u32, now: u64) {
+        if let Some(seen) = maps::PORTS.get_ptr_mut(index) {
+            // SAFETY: the pointer is a live value of the map, which is as aligned as its words.
+            unsafe { write_volatile(seen, now) };
+        }
+    }
+
+    #[inline(always)]
+    fn count(&self, stat: Stat) {
+        if let Some(number) = maps::STATS.get_ptr_mut(stat as u32) {
+            // SAFETY: the pointer is this CPU's own value of the map.
+            unsafe { *number += 1 };
+        }
+    }
+}
+
+/// An entry of a flow table, shared with other CPUs and with the agent.
+pub struct MapEntry(NonNull<u64>);
+
+impl Entry for MapEntry {
+    #[inline(always)]
+    fn load(&self, word: usize) -> u64 {
+        // SAFETY: a line has `WORDS` words and the engine names no other; volatile because other CPUs write them.
+        unsafe { read_volatile(self.0.as_ptr().add(word)) }
+    }
+
+    #[inline(always)]
+    fn store(&self, word: usize, value: u64) {
+        // SAFETY: as in `load`.
+        unsafe { write_volatile(self.0.as_ptr().add(word), value) };
+    }
+
+    #[inline(always)]
+    fn replace(&self, old: u64, new: u64) -> bool {
+        // SAFETY: the first word of a line is aligned to eight bytes and lives as long as the map.
+        unsafe {
+            atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
+                self.0.as_ptr(),
+                old,
+                new,
+            )
+            .1
+        }
+    }
+}
+
+/// The same tables for the probe: it reads what the others read, and leaves no trace.
+pub struct ReadOnly(pub Maps);
+
+/// An entry that cannot be written.
+pub struct ReadOnlyEntry(MapEntry);
+
+impl Opaque for ReadOnly {
+    #[inline(always)]
+    fn forget(&self, value: u32) -> u32 {
+        self.0.forget(value)
+    }
+}
+
+impl Tables for ReadOnly {
+    type Entry = ReadOnlyEntry;
+
+    #[inline(always)]
+    fn slot(&self) -> &Slot {
+        self.0.slot()
+    }
+
+    #[inline(always)]
+    fn slot_number(&self) -> u32 {
+        self.0.slot_number()
+    }
+
+    #[inline(always)]
+    fn word(&self, index: u32) -> u32 {
+        self.0.word(index)
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        self.0.now()
+    }
+
+    #[inline(always)]
+    fn seed(&self) -> u64 {
+        self.0.seed()
+    }
+
+    #[inline(always)]
+    fn mask(&self, table: Table) -> u32 {
+        self.0.mask(table)
+    }
+
+    #[inline(always)]
+    fn entry(&self, table: Table, index: u32) -> Option<ReadOnlyEntry> {
+        self.0.entry(table, index).map(ReadOnlyEntry)
+    }
+
+    #[inline(always)]
+    fn port_seen(&self, index: u32) -> u64 {
+        self.0.port_seen(index)
+    }
+
+    #[inline(always)]
+    fn see_port(&self, _index: u32, _now: u64) {}
+
+    #[inline(always)]
+    fn count(&self, _stat: Stat) {}
+}
+
+impl Entry for ReadOnlyEntry {
+    #[inline(always)]
+    fn load(&self, word: usize) -> u64 {
+        self.0.load(word)
+    }
+
+    #[inline(always)]
+    fn store(&self, _word: usize, _value: u64) {}
+
+    #[inline(always)]
+    fn replace(&self, _old: u64, _new: u64) -> bool {
+        false
+    }
+}

@@ -1,0 +1,107 @@
+//! What a test needs of the machine, and how to say that it is not there.
+
+use std::{env, path::Path};
+
+use nix::unistd::Uid;
+
+/// One thing a test cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Root: network namespaces, BPF.
+    Root,
+    /// bpffs on `/sys/fs/bpf`.
+    Bpffs,
+    /// A program of the table in this file.
+    Program(&'static str),
+}
+
+/// Everything that makes and fills namespaces with nginx and curl.
+pub const LAB: &[Need] = &[
+    Need::Root,
+    Need::Program("ip"),
+    Need::Program("nsenter"),
+    Need::Program("setpriv"),
+    Need::Program("nginx"),
+    Need::Program("openssl"),
+    Need::Program("curl"),
+    Need::Program("ping"),
+];
+
+/// The lab, with the agent in it.
+pub const LAB_WITH_AGENT: &[Need] = &[
+    Need::Root,
+    Need::Bpffs,
+    Need::Program("ip"),
+    Need::Program("nsenter"),
+    Need::Program("setpriv"),
+    Need::Program("nginx"),
+    Need::Program("openssl"),
+    Need::Program("curl"),
+    Need::Program("ping"),
+];
+
+/// Debian's package for each program the rig runs.
+const PACKAGES: &[(&str, &str)] = &[
+    ("curl", "curl"),
+    ("ethtool", "ethtool"),
+    ("ip", "iproute2"),
+    ("nginx", "nginx-light"),
+    ("nsenter", "util-linux"),
+    ("openssl", "openssl"),
+    ("ping", "iputils-ping"),
+    ("setpriv", "util-linux"),
+];
+
+/// The first need this machine does not meet, in words that say what to do.
+pub fn unmet(needs: &[Need]) -> Option<String> {
+    needs.iter().find_map(|need| need.unmet())
+}
+
+impl Need {
+    fn unmet(self) -> Option<String> {
+        match self {
+            Self::Root => (!Uid::effective().is_root()).then(|| "needs root".to_owned()),
+            // The magic number of the file system would tell too; the mount table also tells which one is missing.
+            Self::Bpffs => {
+                let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+                let mounted = mounts.lines().any(|line| line.contains(" /sys/fs/bpf bpf "));
+                (!mounted).then(|| "needs bpffs: mount -t bpf bpf /sys/fs/bpf".to_owned())
+            }
+            Self::Program(program) => {
+                let package = PACKAGES
+                    .iter()
+                    .find(|(name, _)| *name == program)
+                    .map_or(program, |(_, package)| package);
+                (!is_installed(program)).then(|| format!("needs {program}: apt-get install {package}"))
+            }
+        }
+    }
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|dir| Path::new(&dir).join(program).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_names_its_package() {
+        assert_eq!(Need::Program("sh").unmet(), None);
+        let words = Need::Program("no-such-program").unmet();
+        assert_eq!(words.as_deref(), Some("needs no-such-program: apt-get install no-such-program"));
+    }
+
+    #[test]
+    fn every_program_needed_has_a_package() {
+        for need in LAB.iter().chain(LAB_WITH_AGENT) {
+            if let Need::Program(program) = need {
+                assert!(PACKAGES.iter().any(|(name, _)| name == program), "{program} has no package");
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! How tasks call cargo: from the workspace root, and always on the same selection of packages.
+//!
+//! Cargo unifies features over the packages one call selects, so a call with another `-p` builds shared dependencies
+//! again. Every call of a task therefore selects the default members, by naming none.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::PathBuf,
+    process::{Command, ExitStatus},
+};
+
+use anyhow::{Context, Result, bail};
+
+/// The workspace's root, from the environment `cargo xtask` sets.
+///
+/// # Errors
+/// Where the binary was started without cargo.
+pub fn workspace_root() -> Result<PathBuf> {
+    let own =
+        env::var_os("CARGO_MANIFEST_DIR").context("no CARGO_MANIFEST_DIR: start it as `cargo xtask`")?;
+    let root = PathBuf::from(own).parent().context("xtask's folder has no parent")?.to_owned();
+    Ok(root)
+}
+
+/// Cargo's target folder.
+///
+/// # Errors
+/// See [`workspace_root`].
+pub fn target_dir() -> Result<PathBuf> {
+    let root = workspace_root()?;
+    Ok(root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| OsString::from("target"))))
+}
+
+/// The cargo that runs this task, in the workspace root.
+///
+/// # Errors
+/// See [`workspace_root`].
+pub fn cargo() -> Result<Command> {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    command.current_dir(workspace_root()?);
+    Ok(command)
+}
+
+/// Runs `command` on the terminal.
+///
+/// # Errors
+/// Where it cannot be started or does not exit with 0.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    succeeded(status, command)
+}
+
+/// Turns a failed exit into an error that shows the command.
+///
+/// # Errors
+/// Where `status` is not 0.
+pub fn succeeded(status: ExitStatus, command: &Command) -> Result<()> {
+    if !status.success() {
+        bail!("{} ended with {status}", shown(command));
+    }
+    Ok(())
+}
+
+/// The command as one would type it, with the program's bare name.
+pub fn shown(command: &Command) -> String {
+    let program = PathBuf::from(command.get_program());
+    let name = program.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned();
+    let words = command.get_args().map(|word| word.to_string_lossy().into_owned());
+    format!("`{}`", std::iter::once(name).chain(words).collect::<Vec<_>>().join(" "))
+}

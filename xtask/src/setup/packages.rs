@@ -1,0 +1,47 @@
+//! The Debian packages, each with what it is for.
+
+/// A package whose program tests or demo start.
+pub struct Package {
+    /// Debian's name.
+    pub name: &'static str,
+    /// The program it is wanted for; where another package brought it, nothing is installed.
+    pub program: &'static str,
+    /// What uses it.
+    pub reason: &'static str,
+}
+
+/// What tests and demo start, besides cmgate itself.
+pub const RUN: &[Package] = &[
+    Package { name: "nginx-light", program: "nginx", reason: "answers as management and distribution point" },
+    Package { name: "curl", program: "curl", reason: "asks as a client, and as a stranger" },
+    Package { name: "openssl", program: "openssl", reason: "makes the certificate of HTTPS" },
+    Package { name: "iproute2", program: "ip", reason: "makes namespaces, links, addresses and routes" },
+    Package { name: "iputils-ping", program: "ping", reason: "asks by ICMP" },
+    Package { name: "ethtool", program: "ethtool", reason: "sets the offloads of links" },
+    Package { name: "procps", program: "sysctl", reason: "switches forwarding on" },
+    Package { name: "nftables", program: "nft", reason: "gives a second opinion on a policy" },
+    Package { name: "bpftool", program: "bpftool", reason: "looks at loaded programs from outside" },
+    Package { name: "tcpdump", program: "tcpdump", reason: "shows frames, in the demo left running" },
+];
+
+/// The compiler for BPF, with `core` built for it. The security suite carries the version Firefox needs, a recent one.
+pub const COMPILER: &[&str] = &["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf"];
+
+/// Clippy for that compiler.
+pub const CLIPPY: &[&str] = &["rust-web-clippy"];
+
+/// What building the linker takes: LLVM, and the libraries LLVM is linked with.
+pub const LINKER: &[&str] = &["llvm-22-dev", "libpolly-22-dev", "libzstd-dev", "zlib1g-dev"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::version::LLVM_MAJOR;
+
+    #[test]
+    fn llvm_packages_are_of_the_pinned_version() {
+        let pinned = format!("-{LLVM_MAJOR}-");
+        let llvm = LINKER.iter().filter(|name| name.starts_with("llvm") || name.starts_with("libpolly"));
+        assert!(llvm.clone().count() > 0 && llvm.clone().all(|name| name.contains(&pinned)));
+    }
+}
