@@ -166,10 +166,10 @@ impl Cable {
     pub fn in_this_namespace(name: &str, row: u32) -> Self {
         ip(&format!("link add {name} address 02:00:00:00:00:02 type veth peer name peer"));
         ip(&format!("link set {name} up"));
-        ip(&format!("link set peer up"));
+        ip("link set peer up");
         ip(&format!("addr add 10.8.0.{PEER}/16 dev peer"));
         ip(&format!("route replace 10.9.0.0/16 dev peer src 10.8.0.{PEER}"));
-        ip(&format!("neigh replace 10.9.0.1 lladdr 02:00:00:00:00:02 dev peer"));
+        ip("neigh replace 10.9.0.1 lladdr 02:00:00:00:00:02 dev peer");
         let peer = UdpSocket::bind((Ipv4Addr::new(10, 8, 0, PEER), 0)).unwrap();
         Self { nic: Nic { name: name.to_owned(), index: index(name), row }, peer }
     }
