@@ -1,9 +1,10 @@
 //! What is said about a decision: counters, and a sampled event for a drop.
 
-use aya_ebpf::EbpfContext as _;
+use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_load_bytes};
 use aya_ebpf::programs::{TcContext, XdpContext};
+use aya_log_ebpf::debug;
 use cmgate_common::layout::Verdict;
 use cmgate_common::layout::control::EVENT_WINDOW_SHIFT;
 use cmgate_common::layout::counters::{EVENT_HEAD, Event, INTERFACE_PLACES, Stat, outcome_place};
@@ -112,9 +113,18 @@ pub extern "C" fn report_egress(
 }
 
 /// Sends an event for a drop, unless this CPU has sent its share in this window; what is not sent is counted.
-/// Returns how many events it sent.
+/// Returns how many events it sent. The line for aya-log is there only where the programs are loaded with a debug
+/// level; elsewhere the verifier removes it.
 #[inline(always)]
-fn report<C: Capture>(ctx: &C, hook: u32, slot: u32, outcome: u32, length: u32, ifindex: u32) -> u32 {
+fn report<C: Capture + EbpfContext>(
+    ctx: &C,
+    hook: u32,
+    slot: u32,
+    outcome: u32,
+    length: u32,
+    ifindex: u32,
+) -> u32 {
+    debug!(ctx, "dropped: hook {}, interface {}, outcome {}, {} bytes", hook, ifindex, outcome, length);
     let Some(tables) = Maps::in_slot(slot) else { return 0 };
     if tables.events_per_window() == 0 {
         return 0;

@@ -5,11 +5,15 @@ use crate::layout::image::Kind;
 use crate::packet::{Packet, Traits};
 
 /// Whether a packet coming in for `destination` is on the list. Only this host's own addresses, broadcasts and
-/// groups count: none of this is for somebody else.
+/// groups count: none of this is for somebody else. One exception: a DHCP server may send its offer to the address
+/// it offers (RFC 2131, 4.1), which is nobody's yet; a relay does not take it, because it could be another's.
 #[inline(always)]
-pub(super) fn comes_in(packet: &Packet, destination: Leaf) -> bool {
-    let listed = packet.is(Traits(Traits::LINK_UPKEEP.0 | Traits::DHCP_ANSWER.0));
-    listed && (destination.is(Kind::Own) || destination.is_shared())
+pub(super) fn comes_in(packet: &Packet, destination: Leaf, transit: bool) -> bool {
+    if destination.is(Kind::Own) || destination.is_shared() {
+        packet.is(Traits(Traits::LINK_UPKEEP.0 | Traits::DHCP_ANSWER.0))
+    } else {
+        !transit && packet.v4 && packet.is(Traits::DHCP_ANSWER)
+    }
 }
 
 /// Whether a packet this host sends is on the list.

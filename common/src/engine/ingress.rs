@@ -24,7 +24,7 @@ where
     let mut source = address::classify(tables, packet.source, packet.v4);
     let destination = address::classify(tables, packet.destination, packet.v4);
     let rule = address::interface_rule(tables, row);
-    let always = always::comes_in(&packet, destination);
+    let always = always::comes_in(&packet, destination, tables.slot().flags.transit());
     if let Some(reason) = address::impossible(&packet, source, destination, rule, always) {
         return Decision::of(reason);
     }

@@ -1,0 +1,37 @@
+//! `cmgate run`.
+
+use anyhow::{Context as _, Result};
+
+use crate::datapath;
+use crate::life::{self, Options};
+use crate::observation::log;
+
+use super::{Common, Exit};
+
+pub(super) fn run(common: &Common) -> Result<Exit> {
+    log::start()?;
+    let options = Options { config: common.config.clone(), pins: common.pin_root.clone() };
+    let runtime = tokio::runtime::Runtime::new().context("cannot start a runtime")?;
+    // On a thread of its own: while it compiles and publishes, the others serve and listen.
+    let lived = runtime.block_on(life::run(options));
+    // Whoever follows drops would keep the process alive.
+    runtime.shutdown_background();
+    match lived {
+        Ok(()) => Ok(Exit::Done),
+        Err(error) => {
+            tracing::error!("{error:#}");
+            Ok(if may_go_away(&error) { Exit::TryAgain } else { Exit::Failed })
+        }
+    }
+}
+
+/// Whether another attempt could end otherwise without anybody's help. A program on an interface has to be taken off
+/// by somebody.
+fn may_go_away(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<datapath::Error>()).any(|error| {
+        matches!(
+            error,
+            datapath::Error::Map { .. } | datapath::Error::Pin { .. } | datapath::Error::Netlink { .. }
+        )
+    })
+}

@@ -1,0 +1,141 @@
+//! The last good configuration, kept as the files it was read from: a newer release compiles them anew.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{self, Loaded, Report};
+
+/// The file's name in the state directory.
+const NAME: &str = "last-good.json";
+
+/// Version of the form below.
+const FORM: u32 = 1;
+
+/// Every file of one configuration, with its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bundle {
+    form: u32,
+    config: PathBuf,
+    hostname: Option<String>,
+    files: BTreeMap<PathBuf, String>,
+}
+
+impl Bundle {
+    /// The files of the configuration that `config` begins, as texts by path.
+    #[must_use]
+    pub fn new(config: &Path, hostname: Option<String>, files: BTreeMap<PathBuf, String>) -> Self {
+        Self { form: FORM, config: config.to_owned(), hostname, files }
+    }
+
+    /// Reads the configuration out of it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; a newer release may find more than the one that kept it.
+    pub fn load(&self) -> Result<Loaded, Report> {
+        let origin = config::Memory { files: self.files.clone(), hostname: self.hostname.clone() };
+        config::parse(&origin, &self.config)
+    }
+
+    /// Keeps it in the state directory. What was kept before stays until this is whole on disk.
+    ///
+    /// # Errors
+    /// If it cannot be written; what was kept before is then still there.
+    pub fn keep(&self, state_dir: &Path) -> Result<()> {
+        let path = state_dir.join(NAME);
+        let new = state_dir.join(format!("{NAME}.new"));
+        let write = || -> io::Result<()> {
+            fs::create_dir_all(state_dir)?;
+            let mut file = File::create(&new)?;
+            file.write_all(&serde_json::to_vec(self)?)?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            // The rename itself is on disk only when the directory is.
+            File::open(state_dir)?.sync_all()
+        };
+        write().inspect_err(|_| {
+            // It may be what fills the disk. That it was never made is no further news.
+            let _ = fs::remove_file(&new);
+        })
+        .with_context(|| {
+            format!(
+                "{}: the last good policy is not kept, and a restart with a broken file would enforce an older one \
+                 or failsafe alone",
+                path.display()
+            )
+        })
+    }
+
+    /// What was kept in the state directory for this configuration; `None` where nothing was.
+    ///
+    /// # Errors
+    /// If there is something, and it cannot be read.
+    pub fn kept(state_dir: &Path, config: &Path) -> Result<Option<Self>> {
+        let path = state_dir.join(NAME);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let bundle: Self = serde_json::from_slice(&text)
+            .with_context(|| format!("{} is no policy this release can read", path.display()))?;
+        anyhow::ensure!(
+            bundle.form == FORM,
+            "{} has form {}, and this release reads form {FORM}",
+            path.display(),
+            bundle.form
+        );
+        // Another agent's, where two share a state directory.
+        Ok((bundle.config == config).then_some(bundle))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle(text: &str) -> Bundle {
+        let files = BTreeMap::from([(PathBuf::from("/etc/cmgate/cmgate.toml"), text.to_owned())]);
+        Bundle::new(Path::new("/etc/cmgate/cmgate.toml"), Some("mp01".to_owned()), files)
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_for_its_own_configuration_alone() {
+        let state = tempfile::tempdir().unwrap();
+        let state_dir = state.path().join("cmgate");
+        let config = Path::new("/etc/cmgate/cmgate.toml");
+        assert_eq!(Bundle::kept(&state_dir, config).unwrap(), None);
+        for text in ["one", "two"] {
+            bundle(text).keep(&state_dir).unwrap();
+            assert_eq!(Bundle::kept(&state_dir, config).unwrap(), Some(bundle(text)));
+        }
+        assert_eq!(Bundle::kept(&state_dir, Path::new("/other.toml")).unwrap(), None);
+        assert_eq!(fs::read_dir(&state_dir).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_and_not_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        fs::write(state.path().join(NAME), "{\"form\":1").unwrap();
+        assert!(Bundle::kept(state.path(), Path::new("/x")).is_err());
+        let newer = Bundle { form: FORM + 1, ..bundle("") };
+        fs::write(state.path().join(NAME), serde_json::to_vec(&newer).unwrap()).unwrap();
+        let error = Bundle::kept(state.path(), Path::new("/x")).unwrap_err();
+        assert!(error.to_string().contains("form 2"), "{error}");
+    }
+
+    #[test]
+    fn where_it_cannot_be_kept_the_former_one_stays() {
+        let state = tempfile::tempdir().unwrap();
+        bundle("one").keep(state.path()).unwrap();
+        // A directory in the new file's place refuses root, too.
+        fs::create_dir(state.path().join(format!("{NAME}.new"))).unwrap();
+        assert!(bundle("two").keep(state.path()).is_err());
+        let kept = Bundle::kept(state.path(), Path::new("/etc/cmgate/cmgate.toml")).unwrap();
+        assert_eq!(kept, Some(bundle("one")));
+    }
+}

@@ -1,0 +1,103 @@
+//! Canaries: packets judged under a new generation before it rules, once by the kernel's program over the tables just
+//! written and once by the engine in memory over the tables as compiled. They must agree.
+
+use std::net::IpAddr;
+
+use anyhow::{Result, ensure};
+use cmgate_common::layout::image::Bank;
+use cmgate_common::reason::Reason;
+use serde_json::Value;
+
+use crate::compiler::policy::{Line, Policy};
+use crate::config::AddressSet;
+use crate::datapath::{Hook, Probe};
+use crate::explain::frame;
+use crate::explain::judge::Judge;
+use crate::explain::question::{Asked, Question};
+
+/// Flows that send a canary. They are spread over the policy, so that a table cut short or shifted shows.
+const FLOWS: usize = 32;
+
+/// Nobody's addresses, for documentation only (RFC 5737, RFC 3849).
+const STRANGERS: [&str; 2] = ["192.0.2.213", "2001:db8:ffff:d05::13"];
+
+/// What the strangers ask for: nothing listens there by convention (RFC 863, discard).
+const NOTHING: Asked = Asked::Tcp(9);
+
+/// Sends the canaries of a policy through the kernel, under the generation in `slot`, and compares.
+///
+/// # Errors
+/// The first packet that both judge differently, or that the kernel does not judge.
+pub fn fly(judge: &Judge, probe: &Probe, slot: u32) -> Result<()> {
+    for question in questions(judge.policy()) {
+        let row = judge.row(&question).unwrap_or(0);
+        let bytes = frame::build(&question);
+        let expected = judge.ingress(&bytes, row);
+        let found = probe.judge(slot, Hook::Ingress, row, &bytes)?;
+        // The kernel's flow table is full of life; the one in memory has nothing a packet could answer.
+        if found.reason == Reason::Return {
+            continue;
+        }
+        let flow = expected.flow.map(|flow| flow.id.clone());
+        ensure!(
+            found.reason == expected.reason && found.flow == flow,
+            "a packet from {} to {} ({:?}) is judged {} {} in the kernel, and {} {} in memory",
+            question.source,
+            question.destination,
+            question.asked,
+            found.reason.name(),
+            found.flow.as_deref().unwrap_or("by no flow"),
+            expected.reason.name(),
+            flow.as_deref().unwrap_or("by no flow"),
+        );
+    }
+    Ok(())
+}
+
+/// A packet of the first line of some flows, and a stranger's to this host in each family.
+fn questions(policy: &Policy) -> Vec<Question> {
+    let mut questions = Vec::new();
+    let step = policy.flows.len().div_ceil(FLOWS).max(1);
+    for flow in (0..policy.flows.len()).step_by(step) {
+        let line = policy.lines.iter().find(|line| line.flow as usize == flow);
+        questions.extend(line.and_then(|line| of_line(policy, line)));
+    }
+    for stranger in STRANGERS {
+        let source: IpAddr = stranger.parse().expect("the constants above are addresses");
+        let own = first(&policy.own, source.is_ipv4());
+        questions.extend(own.map(|destination| question(source, destination, NOTHING)));
+    }
+    questions
+}
+
+fn of_line(policy: &Policy, line: &Line) -> Option<Question> {
+    let service = line.services.first()?;
+    let sets = [line.sources, line.destinations].map(|set| &policy.sets[set.0 as usize]);
+    let [kind, code] = service.first.to_be_bytes();
+    let (asked, families) = match service.bank {
+        Bank::Tcp => (Asked::Tcp(service.first), [true, false].as_slice()),
+        Bank::Udp => (Asked::Udp(service.first), [true, false].as_slice()),
+        Bank::Icmp => (Asked::Icmp { kind, code }, [true].as_slice()),
+        Bank::Icmpv6 => (Asked::Icmp { kind, code }, [false].as_slice()),
+        Bank::Ip => (Asked::Ip(code), [true, false].as_slice()),
+    };
+    families.iter().find_map(|v4| {
+        let [source, destination] = sets.map(|set| first(set, *v4));
+        Some(question(source?, destination?, asked))
+            .filter(|question| question.source != question.destination)
+    })
+}
+
+/// An address of the set; the first of its first network.
+fn first(set: &AddressSet, v4: bool) -> Option<IpAddr> {
+    if v4 {
+        set.v4().first().map(|net| net.network().into())
+    } else {
+        set.v6().first().map(|net| net.network().into())
+    }
+}
+
+fn question(source: IpAddr, destination: IpAddr, asked: Asked) -> Question {
+    let (protocol, port) = (String::new(), Value::Null);
+    Question { source, destination, protocol, port, asked, source_port: None, interface: None }
+}

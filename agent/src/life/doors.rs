@@ -1,0 +1,101 @@
+//! What stands beside the gate and may fail without it: metrics, the control socket, the ear for drops.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::config::Host;
+use crate::datapath::Events;
+use crate::observation::agent::Board;
+use crate::observation::control::{self, Desk, ReloadRequest};
+use crate::observation::drops::{Drop, Sample};
+use crate::observation::page;
+
+use super::surroundings::Surroundings;
+
+/// Where the control socket is while the file that could say otherwise cannot be read.
+const CONTROL: &str = "/run/cmgate/control.sock";
+
+/// How long to wait before a ring that failed is opened again.
+const REOPEN: Duration = Duration::from_secs(5);
+
+/// The doors, and the places they are told to be at.
+pub struct Doors {
+    metrics: watch::Sender<Option<SocketAddr>>,
+    control: watch::Sender<PathBuf>,
+    /// Requests to read the files again.
+    pub reloads: mpsc::Receiver<ReloadRequest>,
+}
+
+impl Doors {
+    /// Opens them where the host file wants them. Whatever is in the way is a warning on the board.
+    #[must_use]
+    pub fn open(
+        host: Option<&Host>,
+        pins: &Path,
+        board: &Board,
+        here: watch::Receiver<Surroundings>,
+    ) -> Self {
+        let (metrics, metrics_at) = watch::channel(metrics_of(host));
+        let (control, control_at) = watch::channel(control_of(host));
+        let (asking, reloads) = mpsc::channel(1);
+        let sample = Sample::default();
+        let pins = pins.to_owned();
+        let desk = Desk { board: board.clone(), sample: sample.clone(), pins: pins.clone(), reloads: asking };
+        tokio::spawn(page::serve(metrics_at, board.clone(), pins.clone()));
+        tokio::spawn(control::serve(control_at, desk));
+        tokio::spawn(hear(pins, sample, board.clone(), here));
+        Self { metrics, control, reloads }
+    }
+
+    /// Moves them where the host file wants them now.
+    pub fn follow(&self, host: Option<&Host>) {
+        move_to(&self.metrics, metrics_of(host));
+        move_to(&self.control, control_of(host));
+    }
+}
+
+fn move_to<T: PartialEq>(door: &watch::Sender<T>, to: T) {
+    door.send_if_modified(|at| {
+        let moved = *at != to;
+        *at = to;
+        moved
+    });
+}
+
+fn metrics_of(host: Option<&Host>) -> Option<SocketAddr> {
+    host.and_then(|host| host.metrics).map(|metrics| metrics.listen)
+}
+
+fn control_of(host: Option<&Host>) -> PathBuf {
+    host.map_or_else(|| CONTROL.into(), |host| host.control.clone())
+}
+
+/// Takes sampled drops out of the ring as they come.
+async fn hear(pins: PathBuf, sample: Sample, board: Board, here: watch::Receiver<Surroundings>) {
+    loop {
+        let error = match Events::open(&pins) {
+            Ok(Some(mut events)) => {
+                board.warn("drops", None);
+                loop {
+                    match events.next().await {
+                        Ok(heard) => {
+                            let here = here.borrow();
+                            for event in heard {
+                                let link = here.links.iter().find(|link| link.index == event.ifindex);
+                                sample.push(Drop::of(&event, link.map(|link| link.name.as_str())));
+                            }
+                        }
+                        Err(error) => break error.to_string(),
+                    }
+                }
+            }
+            Ok(None) => "nothing is pinned".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        board.warn("drops", [format!("counted, but not listed one by one: {error}")]);
+        tokio::time::sleep(REOPEN).await;
+    }
+}

@@ -1,0 +1,152 @@
+//! The control socket: HTTP over a Unix socket that root and the agent's group may open. It shows what the gate does
+//! and takes one order, to read the files again; nothing said here can open the gate.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::datapath::Live;
+
+use super::agent::{Board, Reload};
+use super::drops::{Drops, Sample};
+use super::status::Status;
+use super::{flows, page, patience};
+
+/// Who may connect: owner and group.
+const MODE: u32 = 0o660;
+
+/// A request to read the files again, and where to answer how that ended.
+pub type ReloadRequest = oneshot::Sender<Reload>;
+
+/// What the socket's answers are made of.
+#[derive(Clone)]
+pub struct Desk {
+    /// What the agent knows.
+    pub board: Board,
+    /// The drops it heard of.
+    pub sample: Sample,
+    /// Where the gate is pinned.
+    pub pins: PathBuf,
+    /// Where reloads are asked for.
+    pub reloads: mpsc::Sender<ReloadRequest>,
+}
+
+/// Answers at the socket that `path` says, and moves when it says something else. Ends with its sender.
+pub async fn serve(mut path: watch::Receiver<PathBuf>, desk: Desk) {
+    let board = desk.board.clone();
+    let routes = Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/flows", get(flow_lines))
+        .route("/v1/drops", get(drops))
+        .route("/v1/drops/follow", get(follow))
+        .route("/v1/reload", post(reload))
+        .with_state(desk);
+    loop {
+        let wanted = path.borrow_and_update().clone();
+        let served = async {
+            loop {
+                let listener = patience::get("control socket", &board, || bind(&wanted)).await;
+                if let Err(error) = axum::serve(listener, routes.clone()).await {
+                    tracing::warn!("control socket {}: {error}", wanted.display());
+                }
+            }
+        };
+        let ended = tokio::select! {
+            () = served => false,
+            changed = path.changed() => changed.is_err(),
+        };
+        // A socket left behind refuses whoever connects, which reads as "no agent runs": no harm.
+        let _ = std::fs::remove_file(&wanted);
+        if ended {
+            return;
+        }
+    }
+}
+
+async fn bind(path: &Path) -> Result<UnixListener> {
+    let shown = path.display();
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            anyhow::bail!("{shown} is there and is no socket: move it, or set `control` to another path");
+        }
+        Ok(_) if UnixStream::connect(path).await.is_ok() => {
+            anyhow::bail!("another agent answers at {shown}: stop it, or set `control` to another path");
+        }
+        // Left by an agent that was killed.
+        Ok(_) => std::fs::remove_file(path).with_context(|| format!("cannot replace {shown}"))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("cannot look at {shown}")),
+    }
+    let listener = UnixListener::bind(path).with_context(|| format!("cannot make {shown}"))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(MODE))
+        .with_context(|| format!("cannot set who may open {shown}"))?;
+    Ok(listener)
+}
+
+/// An error as text, with the status it means.
+struct Failure(anyhow::Error);
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, format!("{:#}\n", self.0)).into_response()
+    }
+}
+
+type Answer<T> = Result<Json<T>, Failure>;
+
+async fn status(State(desk): State<Desk>) -> Answer<Status> {
+    let live = page::inspect(desk.pins.clone()).await.map_err(Failure)?;
+    Ok(Json(Status::of(Some(desk.board.read()), live.as_ref())))
+}
+
+async fn flow_lines(State(desk): State<Desk>) -> Answer<Vec<flows::FlowLine>> {
+    Ok(Json(flows::lines(&live(&desk).await?)))
+}
+
+async fn drops(State(desk): State<Desk>) -> Answer<Drops> {
+    Ok(Json(Drops::of(&live(&desk).await?, desk.sample.recent())))
+}
+
+async fn live(desk: &Desk) -> Result<Live, Failure> {
+    let live = page::inspect(desk.pins.clone()).await.map_err(Failure)?;
+    live.ok_or_else(|| Failure(anyhow::anyhow!("nothing is pinned at {}", desk.pins.display())))
+}
+
+/// Drops as they are heard of, one JSON object a line. A reader too slow for them is told how many it missed, by a
+/// line `{"missed": n}`.
+async fn follow(State(desk): State<Desk>) -> Response {
+    let lines = futures::stream::unfold(desk.sample.follow(), async |mut follower| {
+        let line = match follower.recv().await {
+            Ok(drop) => serde_json::to_vec(&drop),
+            Err(RecvError::Lagged(missed)) => serde_json::to_vec(&serde_json::json!({ "missed": missed })),
+            Err(RecvError::Closed) => return None,
+        };
+        let line = line.map(|mut line| {
+            line.push(b'\n');
+            Bytes::from(line)
+        });
+        Some((line, follower))
+    });
+    ([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(lines)).into_response()
+}
+
+async fn reload(State(desk): State<Desk>) -> Answer<Reload> {
+    let (answer, ended) = oneshot::channel();
+    desk.reloads.send(answer).await.map_err(|_| Failure(anyhow::anyhow!("the agent is about to end")))?;
+    let reload = ended.await.map_err(|_| Failure(anyhow::anyhow!("the agent is about to end")))?;
+    Ok(Json(reload))
+}

@@ -1,0 +1,339 @@
+//! Dropped packets one by one: a bounded sample, decoded for people. What is not sampled is counted all the same.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cmgate_common::packet::{self, Packet, Parsed, protocol};
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
+
+use crate::datapath::{DropEvent, Hook, Live};
+
+use super::time;
+
+/// Drops kept for those who ask later.
+const KEPT: usize = 1024;
+
+/// A dropped packet: a line of the stable JSON of `cmgate drops`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drop {
+    /// When.
+    pub time: String,
+    /// Where it was judged; the index where the name is not known.
+    pub interface: String,
+    /// `ingress` or `egress`.
+    pub hook: String,
+    /// `drop`, or `would-drop` in audit mode.
+    pub verdict: String,
+    /// Why.
+    pub reason: String,
+    /// From; `None` where the frame carries no IP, or could not be read so far.
+    pub source: Option<IpAddr>,
+    /// To.
+    pub destination: Option<IpAddr>,
+    /// `tcp`, `udp`, `icmp`, `icmpv6`, or the number of another protocol.
+    pub protocol: Option<String>,
+    /// Of TCP and UDP.
+    pub source_port: Option<u16>,
+    /// Of TCP and UDP; `type/code` of ICMP.
+    pub port: Option<String>,
+    /// Bytes of the whole frame.
+    pub length: u32,
+    /// The generation that judged.
+    pub generation: u32,
+}
+
+impl Drop {
+    /// Of an event on the interface of that name.
+    #[must_use]
+    pub fn of(event: &DropEvent, interface: Option<&str>) -> Self {
+        let frame = Captured { head: &event.head, length: event.length };
+        let packet = match packet::parse(&frame) {
+            Parsed::Ip(packet) => Some(packet),
+            Parsed::Settled(_) => None,
+        };
+        let whole = packet.filter(|packet| !packet.fragment.follows());
+        let ported = whole.filter(|packet| matches!(packet.protocol, protocol::TCP | protocol::UDP));
+        let icmp = whole.filter(Packet::is_icmp);
+        let port = ported.map(|packet| packet.destination_port.to_string());
+        let kind = icmp.map(|packet| format!("{}/{}", packet.icmp_type(), packet.destination_port & 0xff));
+        Self {
+            time: time::text(event.at),
+            interface: interface.map_or_else(|| event.ifindex.to_string(), str::to_owned),
+            hook: hook(event.hook).to_owned(),
+            verdict: event.outcome.verdict().to_owned(),
+            reason: event.outcome.reason().name().to_owned(),
+            source: packet.map(|packet| packet.source.into()),
+            destination: packet.map(|packet| packet.destination.into()),
+            protocol: packet.map(|packet| protocol_name(packet.protocol)),
+            source_port: ported.map(|packet| packet.source_port),
+            port: port.or(kind),
+            length: event.length,
+            generation: event.generation,
+        }
+    }
+}
+
+/// A line for people.
+impl fmt::Display for Drop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {} {}", self.time, self.interface, self.hook, self.verdict, self.reason)?;
+        let (Some(source), Some(destination), Some(protocol)) =
+            (self.source, self.destination, &self.protocol)
+        else {
+            return write!(f, " {} bytes that are no IP", self.length);
+        };
+        write!(f, " {source}")?;
+        if let Some(port) = self.source_port {
+            write!(f, " port {port}")?;
+        }
+        write!(f, " -> {destination} {protocol}")?;
+        match &self.port {
+            Some(port) => write!(f, "/{port}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The first bytes of a frame that was longer.
+struct Captured<'a> {
+    head: &'a [u8],
+    length: u32,
+}
+
+impl cmgate_common::frame::Frame for Captured<'_> {
+    fn length(&self) -> u32 {
+        self.length
+    }
+
+    fn read<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        self.head.read(offset)
+    }
+}
+
+fn hook(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Ingress => "ingress",
+        Hook::Egress => "egress",
+    }
+}
+
+fn protocol_name(number: u8) -> String {
+    match number {
+        protocol::ICMP => "icmp".to_owned(),
+        protocol::TCP => "tcp".to_owned(),
+        protocol::UDP => "udp".to_owned(),
+        protocol::ICMPV6 => "icmpv6".to_owned(),
+        other => format!("ip/{other}"),
+    }
+}
+
+/// Drops counted, and some of them: the stable JSON of `cmgate drops`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drops {
+    /// Every drop since the maps were made.
+    pub counted: Vec<Counted>,
+    /// The last ones sampled, oldest first.
+    pub recent: Vec<Drop>,
+    /// Drops that were counted and could not be sampled.
+    pub not_sampled: u64,
+}
+
+/// Drops of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Where; empty for an interface without a row.
+    pub interface: String,
+    /// `ingress` or `egress`.
+    pub hook: String,
+    /// `drop`, or `would-drop` in audit mode.
+    pub verdict: String,
+    /// Why.
+    pub reason: String,
+    /// Frames.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Drops {
+    /// What is counted, and what was heard.
+    #[must_use]
+    pub fn of(live: &Live, recent: Vec<Drop>) -> Self {
+        let counted = live
+            .outcomes
+            .iter()
+            .filter(|counted| !counted.outcome.reason().admits())
+            .map(|counted| Counted {
+                interface: counted.interface.clone().unwrap_or_default(),
+                hook: hook(counted.hook).to_owned(),
+                verdict: counted.outcome.verdict().to_owned(),
+                reason: counted.outcome.reason().name().to_owned(),
+                packets: counted.count.packets,
+                bytes: counted.count.bytes,
+            })
+            .collect();
+        let not_sampled = live.stats[cmgate_common::layout::counters::Stat::EventsLost as usize];
+        Self { counted, recent, not_sampled }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn table(&self) -> String {
+        if self.counted.is_empty() {
+            return "nothing was dropped\n".to_owned();
+        }
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(["interface", "hook", "verdict", "reason", "packets", "bytes"]);
+        for counted in &self.counted {
+            table.add_row([
+                counted.interface.clone(),
+                counted.hook.clone(),
+                counted.verdict.clone(),
+                counted.reason.clone(),
+                counted.packets.to_string(),
+                counted.bytes.to_string(),
+            ]);
+        }
+        let mut page = table.trim_fmt() + "\n";
+        if !self.recent.is_empty() {
+            page.push('\n');
+        }
+        for drop in &self.recent {
+            page.push_str(&format!("{drop}\n"));
+        }
+        page
+    }
+}
+
+/// The sample: the last ones, and a channel for those who follow.
+#[derive(Debug, Clone)]
+pub struct Sample(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    recent: Mutex<VecDeque<Drop>>,
+    followers: broadcast::Sender<Drop>,
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        let followers = broadcast::Sender::new(KEPT);
+        Self(Arc::new(Shared { recent: Mutex::default(), followers }))
+    }
+}
+
+impl Sample {
+    /// Takes a drop; the oldest makes room.
+    pub fn push(&self, drop: Drop) {
+        let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() == KEPT {
+            recent.pop_front();
+        }
+        recent.push_back(drop.clone());
+        // Nobody following is no error.
+        let _ = self.0.followers.send(drop);
+    }
+
+    /// The last ones, oldest first.
+    #[must_use]
+    pub fn recent(&self) -> Vec<Drop> {
+        self.0.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Those to come. Who reads too slowly misses some, and is told how many.
+    #[must_use]
+    pub fn follow(&self) -> broadcast::Receiver<Drop> {
+        self.0.followers.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use cmgate_common::layout::control::Flags;
+    use cmgate_common::layout::counters::EVENT_HEAD;
+    use cmgate_common::reason::{Outcome, Reason, settle};
+    use etherparse::PacketBuilder;
+
+    use super::*;
+
+    fn event(frame: &[u8], reason: Reason) -> DropEvent {
+        let outcome: Outcome = settle(reason, Flags::NONE).1;
+        DropEvent {
+            at: UNIX_EPOCH,
+            ifindex: 3,
+            length: u32::try_from(frame.len()).unwrap(),
+            generation: 4,
+            outcome,
+            hook: Hook::Ingress,
+            head: frame[..frame.len().min(EVENT_HEAD)].to_vec(),
+        }
+    }
+
+    fn tcp(payload: usize) -> Vec<u8> {
+        let mut frame = Vec::new();
+        PacketBuilder::ethernet2([2; 6], [4; 6])
+            .ipv4([10, 66, 0, 10], [10, 1, 1, 20], 64)
+            .tcp(51234, 445, 1, 1024)
+            .write(&mut frame, &vec![0; payload])
+            .unwrap();
+        frame
+    }
+
+    #[test]
+    fn a_drop_is_told_with_its_addresses_even_where_only_the_head_was_kept() {
+        for payload in [0, 1400] {
+            let told = Drop::of(&event(&tcp(payload), Reason::UnknownSource), Some("eth1"));
+            assert_eq!(
+                told.to_string(),
+                "1970-01-01T00:00:00.000Z eth1 ingress drop unknown-source 10.66.0.10 port 51234 -> 10.1.1.20 tcp/445"
+            );
+        }
+        let icmp = built_icmp();
+        let told = Drop::of(&event(&icmp, Reason::Service), None);
+        assert_eq!(
+            told.to_string(),
+            "1970-01-01T00:00:00.000Z 3 ingress drop service 2001:db8::1 -> 2001:db8::2 icmpv6/128/0"
+        );
+        let told = Drop::of(&event(&[0; 60], Reason::Ethertype), Some("eth1"));
+        assert_eq!(told.source, None);
+    }
+
+    fn built_icmp() -> Vec<u8> {
+        let mut frame = Vec::new();
+        let from = "2001:db8::1".parse::<std::net::Ipv6Addr>().unwrap().octets();
+        let to = "2001:db8::2".parse::<std::net::Ipv6Addr>().unwrap().octets();
+        PacketBuilder::ethernet2([2; 6], [4; 6])
+            .ipv6(from, to, 64)
+            .icmpv6_echo_request(1, 1)
+            .write(&mut frame, &[])
+            .unwrap();
+        frame
+    }
+
+    #[test]
+    fn the_json_is_the_documented_one() {
+        let told = Drop::of(&event(&tcp(0), Reason::UnknownSource), Some("eth1"));
+        insta::assert_snapshot!(serde_json::to_string(&told).unwrap(), @r#"{"time":"1970-01-01T00:00:00.000Z","interface":"eth1","hook":"ingress","verdict":"drop","reason":"unknown-source","source":"10.66.0.10","destination":"10.1.1.20","protocol":"tcp","source_port":51234,"port":"445","length":54,"generation":4}"#);
+    }
+
+    #[test]
+    fn the_sample_keeps_the_last_and_hands_on_the_new() {
+        let sample = Sample::default();
+        let mut follower = sample.follow();
+        for number in 0..=KEPT {
+            sample
+                .push(Drop { time: number.to_string(), ..Drop::of(&event(&tcp(0), Reason::Service), None) });
+        }
+        let recent = sample.recent();
+        assert_eq!((recent.len(), recent[0].time.as_str()), (KEPT, "1"));
+        assert!(matches!(follower.try_recv(), Err(broadcast::error::TryRecvError::Lagged(_))));
+        assert_eq!(follower.try_recv().unwrap().time, "1");
+    }
+}

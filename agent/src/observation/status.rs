@@ -1,0 +1,496 @@
+//! The state of the gate and of its agent, for people and for tools.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use cmgate_common::layout::control::Flags;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::{Deserialize, Serialize};
+
+use crate::datapath::{Egress, Live};
+
+use super::agent::{AgentStatus, PolicySource, Reload};
+
+/// The stable JSON of `cmgate status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// What the agent says; `None` where none runs. The gate stands without it.
+    pub agent: Option<AgentStatus>,
+    /// What is pinned in the kernel; `None` where nothing is, and every packet passes.
+    pub gate: Option<Gate>,
+}
+
+/// The gate itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// The generation that rules; 0 before the first.
+    pub generation: u32,
+    /// `enforce` or `audit`.
+    pub mode: String,
+    /// Whether traffic between other systems is judged.
+    pub transit: bool,
+    /// `track` or `enforce`.
+    pub egress: String,
+    /// The interfaces it stands on.
+    pub interfaces: Vec<Interface>,
+    /// What was judged since the maps were made, by verdict: `admit`, `drop`, `would-drop`.
+    pub totals: BTreeMap<String, Total>,
+    /// How full the tables are.
+    pub tables: Vec<TableUse>,
+    /// Version of the maps' layout.
+    pub layout: u32,
+}
+
+/// An interface the gate stands on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Its name when it was attached.
+    pub name: String,
+    /// Its index; `None` where it is gone.
+    pub index: Option<u32>,
+    /// `native` or `generic`; `None` where it is gone.
+    pub xdp: Option<String>,
+    /// `tcx` or `clsact`.
+    pub egress: String,
+    /// By verdict.
+    pub totals: BTreeMap<String, Total>,
+}
+
+/// Frames and bytes as the hooks see them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// Frames.
+    pub packets: u64,
+    /// Bytes, from the Ethernet header on.
+    pub bytes: u64,
+}
+
+/// How full a table is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableUse {
+    /// Its name.
+    pub map: String,
+    /// Entries in use.
+    pub entries: u64,
+    /// Entries there is room for.
+    pub capacity: u64,
+}
+
+impl Status {
+    /// Of what the agent says and what is pinned.
+    #[must_use]
+    pub fn of(agent: Option<AgentStatus>, live: Option<&Live>) -> Self {
+        Self { agent, gate: live.map(Gate::of) }
+    }
+
+    /// Everything somebody should look at, one sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        match (&self.agent, &self.gate) {
+            (None, None) => {
+                warnings.push("no agent runs and nothing is pinned: every packet passes".to_owned())
+            }
+            (None, Some(_)) => warnings.push(
+                "no agent runs: the gate stands as it was left, and changes of files and addresses go unseen"
+                    .to_owned(),
+            ),
+            (Some(_), _) => {}
+        }
+        if let Some(agent) = &self.agent {
+            match agent.policy {
+                Some(PolicySource::Files) => {}
+                Some(PolicySource::LastGood) => {
+                    warnings.push("the files are bad: the last good policy is enforced".to_owned());
+                }
+                Some(PolicySource::Failsafe) => warnings.push(
+                    "the files are bad and no good policy is known: only failsafe and what is always admitted passes"
+                        .to_owned(),
+                ),
+                None => warnings.push("the agent has not brought a policy in force yet".to_owned()),
+            }
+            warnings
+                .extend(agent.unguarded.iter().map(|(name, why)| format!("{name} is not guarded: {why}")));
+            if agent.selftest == Some(false) {
+                warnings.push("the self-test failed: kernel and engine judge differently".to_owned());
+            }
+            warnings.extend(
+                agent
+                    .warnings
+                    .iter()
+                    .flat_map(|(about, texts)| texts.iter().map(move |text| format!("{about}: {text}"))),
+            );
+        }
+        warnings
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut page = String::new();
+        let facts = facts(self.agent.as_ref(), self.gate.as_ref());
+        page.push_str(&rows(&[], facts));
+        if let Some(gate) = &self.gate {
+            page.push('\n');
+            page.push_str(&rows(
+                &["interface", "xdp", "egress", "admitted", "dropped", "would drop"],
+                gate.interfaces.iter().map(Interface::row).collect(),
+            ));
+        }
+        for warning in self.warnings() {
+            let _ = write!(page, "\nwarning: {warning}");
+        }
+        page.truncate(page.trim_end().len());
+        page.push('\n');
+        page
+    }
+}
+
+impl Gate {
+    fn of(live: &Live) -> Self {
+        let flag = |set, yes: &str, no: &str| if set { yes } else { no }.to_owned();
+        let flags: Flags = live.flags;
+        Self {
+            generation: live.generation,
+            mode: flag(flags.audit(), "audit", "enforce"),
+            transit: flags.transit(),
+            egress: flag(flags.egress(), "enforce", "track"),
+            interfaces: live.interfaces.iter().map(|interface| Interface::of(interface, live)).collect(),
+            totals: totals(live, |_| true),
+            tables: live
+                .maps
+                .iter()
+                .map(|map| TableUse { map: map.map.to_owned(), entries: map.entries, capacity: map.capacity })
+                .collect(),
+            layout: live.layout,
+        }
+    }
+}
+
+impl Interface {
+    fn of(interface: &crate::datapath::LiveInterface, live: &Live) -> Self {
+        Self {
+            name: interface.name.clone(),
+            index: (interface.index != 0).then_some(interface.index),
+            xdp: interface.mode.map(|mode| mode.to_string()),
+            egress: match interface.egress {
+                Egress::Tcx => "tcx",
+                Egress::Clsact => "clsact",
+            }
+            .to_owned(),
+            totals: totals(live, |row| row == interface.row && row != 0),
+        }
+    }
+
+    fn row(&self) -> Vec<String> {
+        let packets =
+            |verdict: &str| self.totals.get(verdict).copied().unwrap_or_default().packets.to_string();
+        vec![
+            self.name.clone(),
+            self.xdp.clone().unwrap_or_else(|| "gone".to_owned()),
+            self.egress.clone(),
+            packets("admit"),
+            packets("drop"),
+            packets("would-drop"),
+        ]
+    }
+}
+
+/// The sums of the rows that `counts`, by verdict; every verdict is there.
+fn totals(live: &Live, counts: impl Fn(u32) -> bool) -> BTreeMap<String, Total> {
+    let mut totals: BTreeMap<String, Total> =
+        ["admit", "drop", "would-drop"].map(|verdict| (verdict.to_owned(), Total::default())).into();
+    for counted in live.outcomes.iter().filter(|counted| counts(counted.row)) {
+        let total = totals.entry(counted.outcome.verdict().to_owned()).or_default();
+        total.packets += counted.count.packets;
+        total.bytes += counted.count.bytes;
+    }
+    totals
+}
+
+fn facts(agent: Option<&AgentStatus>, gate: Option<&Gate>) -> Vec<Vec<String>> {
+    let mut facts = Vec::new();
+    let mut fact = |name: &str, value: String| facts.push(vec![name.to_owned(), value]);
+    match gate {
+        Some(gate) => {
+            let transit = if gate.transit { ", transit judged" } else { "" };
+            fact(
+                "gate",
+                format!(
+                    "generation {}, mode {}, egress {}{transit}",
+                    gate.generation, gate.mode, gate.egress
+                ),
+            );
+            let sums: Vec<_> =
+                gate.totals.iter().map(|(verdict, total)| format!("{verdict} {}", total.packets)).collect();
+            fact("packets", sums.join(", "));
+            let fill: Vec<_> = gate
+                .tables
+                .iter()
+                .map(|table| format!("{} {}/{}", table.map, table.entries, table.capacity))
+                .collect();
+            fact("tables", fill.join(", "));
+        }
+        None => fact("gate", "nothing is pinned".to_owned()),
+    }
+    match agent {
+        Some(agent) => {
+            fact("agent", format!("version {}, process {}, since {}", agent.version, agent.pid, agent.since));
+            let source = match agent.policy {
+                Some(PolicySource::Files) => "the files",
+                Some(PolicySource::LastGood) => "the last good files",
+                Some(PolicySource::Failsafe) => "failsafe alone",
+                None => "none yet",
+            };
+            let print = agent.fingerprint.as_ref().map(|print| format!(", fingerprint {print}"));
+            fact("policy", format!("{source}{}", print.unwrap_or_default()));
+            let files: Vec<_> = agent.files.iter().map(|file| file.display().to_string()).collect();
+            fact("files", files.join(" "));
+            if let Some(reload) = &agent.last_reload {
+                fact("last reload", words(reload));
+            }
+        }
+        None => fact("agent", "none runs".to_owned()),
+    }
+    facts
+}
+
+fn words(reload: &Reload) -> String {
+    let head = format!("{} at {} by {}", reload.result.name(), reload.at, reload.cause);
+    match &reload.error {
+        Some(error) => format!("{head}: {error}"),
+        None => format!(
+            "{head}, took {:.1} ms (compile {:.1}, swap {:.1})",
+            reload.seconds.total * 1e3,
+            reload.seconds.compile * 1e3,
+            reload.seconds.publish * 1e3
+        ),
+    }
+}
+
+/// Columns without lines around them; nothing for no rows.
+fn rows(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if !header.is_empty() {
+        table.set_header(header);
+    }
+    table.add_rows(rows);
+    table.trim_fmt() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::agent::{Board, ReloadResult, Seconds};
+
+    fn total(packets: u64) -> Total {
+        Total { packets, bytes: packets * 100 }
+    }
+
+    fn standing() -> Status {
+        let board = Board::new("/etc/cmgate/cmgate.toml".into());
+        board.update(|status| {
+            status.version = "0.1.0".to_owned();
+            status.pid = 4711;
+            status.since = "2026-11-20T16:00:00.000Z".to_owned();
+            status.policy = Some(PolicySource::Files);
+            status.files = vec!["/etc/cmgate/cmgate.toml".into(), "/etc/cmgate/site.toml".into()];
+            status.fingerprint = Some("0".repeat(32));
+            status.selftest = Some(true);
+        });
+        board.reloaded(Reload {
+            result: ReloadResult::Done,
+            cause: "start".to_owned(),
+            at: "2026-11-20T16:00:01.000Z".to_owned(),
+            seconds: Seconds { read: 0.001, compile: 0.004, publish: 0.0021, total: 0.0075 },
+            error: None,
+        });
+        let totals = BTreeMap::from([
+            ("admit".to_owned(), total(12)),
+            ("drop".to_owned(), total(3)),
+            ("would-drop".to_owned(), total(0)),
+        ]);
+        let interface = |name: &str, xdp: Option<&str>| Interface {
+            name: name.to_owned(),
+            index: xdp.map(|_| 2),
+            xdp: xdp.map(str::to_owned),
+            egress: "tcx".to_owned(),
+            totals: totals.clone(),
+        };
+        let gate = Gate {
+            generation: 7,
+            mode: "enforce".to_owned(),
+            transit: true,
+            egress: "track".to_owned(),
+            interfaces: vec![interface("eth1", Some("native")), interface("eth2", None)],
+            totals: totals.clone(),
+            tables: vec![TableUse { map: "answered".to_owned(), entries: 5, capacity: 65_536 }],
+            layout: 1,
+        };
+        Status { agent: Some(board.read()), gate: Some(gate) }
+    }
+
+    #[test]
+    fn a_standing_gate_reads_at_a_glance() {
+        insta::assert_snapshot!(standing().table(), @r#"
+        gate         generation 7, mode enforce, egress track, transit judged
+        packets      admit 12, drop 3, would-drop 0
+        tables       answered 5/65536
+        agent        version 0.1.0, process 4711, since 2026-11-20T16:00:00.000Z
+        policy       the files, fingerprint 00000000000000000000000000000000
+        files        /etc/cmgate/cmgate.toml /etc/cmgate/site.toml
+        last reload  done at 2026-11-20T16:00:01.000Z by start, took 7.5 ms (compile 4.0, swap 2.1)
+
+        interface  xdp     egress  admitted  dropped  would drop
+        eth1       native  tcx     12        3        0
+        eth2       gone    tcx     12        3        0
+        "#);
+        assert_eq!(standing().warnings(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_gate_without_agent_and_a_machine_without_gate_say_so() {
+        let left = Status { agent: None, ..standing() };
+        assert!(left.table().contains("agent    none runs"), "{}", left.table());
+        insta::assert_snapshot!(Status { agent: None, gate: None }.table(), @r#"
+         gate   nothing is pinned
+         agent  none runs
+
+        warning: no agent runs and nothing is pinned: every packet passes
+        "#);
+    }
+
+    #[test]
+    fn what_is_wrong_is_at_the_end() {
+        let mut status = standing();
+        let agent = status.agent.as_mut().unwrap();
+        agent.policy = Some(PolicySource::LastGood);
+        agent.unguarded.insert("eth3".to_owned(), "there is no such interface yet".to_owned());
+        agent.warnings.insert("metrics".to_owned(), vec!["the port is taken".to_owned()]);
+        agent.selftest = Some(false);
+        insta::assert_snapshot!(status.warnings().join("\n"), @r#"
+        the files are bad: the last good policy is enforced
+        eth3 is not guarded: there is no such interface yet
+        the self-test failed: kernel and engine judge differently
+        metrics: the port is taken
+        "#);
+        assert!(status.table().ends_with("warning: metrics: the port is taken\n"));
+    }
+
+    #[test]
+    fn the_json_is_the_documented_one_and_comes_back() {
+        let text = serde_json::to_string_pretty(&standing()).unwrap();
+        insta::assert_snapshot!(text, @r#"
+        {
+          "agent": {
+            "version": "0.1.0",
+            "pid": 4711,
+            "since": "2026-11-20T16:00:00.000Z",
+            "config": "/etc/cmgate/cmgate.toml",
+            "policy": "files",
+            "files": [
+              "/etc/cmgate/cmgate.toml",
+              "/etc/cmgate/site.toml"
+            ],
+            "fingerprint": "00000000000000000000000000000000",
+            "last_reload": {
+              "result": "done",
+              "cause": "start",
+              "at": "2026-11-20T16:00:01.000Z",
+              "seconds": {
+                "read": 0.001,
+                "compile": 0.004,
+                "publish": 0.0021,
+                "total": 0.0075
+              },
+              "error": null
+            },
+            "reloads": {
+              "done": 1,
+              "unchanged": 0,
+              "failed": 0
+            },
+            "selftest": true,
+            "selectors": {},
+            "unguarded": {},
+            "warnings": {}
+          },
+          "gate": {
+            "generation": 7,
+            "mode": "enforce",
+            "transit": true,
+            "egress": "track",
+            "interfaces": [
+              {
+                "name": "eth1",
+                "index": 2,
+                "xdp": "native",
+                "egress": "tcx",
+                "totals": {
+                  "admit": {
+                    "packets": 12,
+                    "bytes": 1200
+                  },
+                  "drop": {
+                    "packets": 3,
+                    "bytes": 300
+                  },
+                  "would-drop": {
+                    "packets": 0,
+                    "bytes": 0
+                  }
+                }
+              },
+              {
+                "name": "eth2",
+                "index": null,
+                "xdp": null,
+                "egress": "tcx",
+                "totals": {
+                  "admit": {
+                    "packets": 12,
+                    "bytes": 1200
+                  },
+                  "drop": {
+                    "packets": 3,
+                    "bytes": 300
+                  },
+                  "would-drop": {
+                    "packets": 0,
+                    "bytes": 0
+                  }
+                }
+              }
+            ],
+            "totals": {
+              "admit": {
+                "packets": 12,
+                "bytes": 1200
+              },
+              "drop": {
+                "packets": 3,
+                "bytes": 300
+              },
+              "would-drop": {
+                "packets": 0,
+                "bytes": 0
+              }
+            },
+            "tables": [
+              {
+                "map": "answered",
+                "entries": 5,
+                "capacity": 65536
+              }
+            ],
+            "layout": 1
+          }
+        }
+        "#);
+        assert_eq!(serde_json::from_str::<Status>(&text).unwrap(), standing());
+    }
+}
