@@ -95,10 +95,8 @@ fn check_ends_with_3_and_every_error() {
 
 #[test]
 fn explain_names_flow_and_section() {
-    let answer = json(
-        &mut good().cmgate(&["explain", "10.20.3.4", "10.1.1.20", "tcp/443", "--format", "json"]),
-        0,
-    );
+    let answer =
+        json(&mut good().cmgate(&["explain", "10.20.3.4", "10.1.1.20", "tcp/443", "--format", "json"]), 0);
     let expected = serde_json::json!({
         "source": "10.20.3.4",
         "destination": "10.1.1.20",

@@ -51,7 +51,7 @@ pub fn removal_leaves_nothing() {
     // What an older version might have left.
     fs::create_dir_all(root.path().join("99/links")).unwrap();
     let removed = remove(root.path()).unwrap();
-    assert_eq!((removed.links, removed.maps, removed.programs), (2, 13, 2));
+    assert_eq!((removed.links, removed.maps, removed.programs), (2, 14, 2));
     assert!(!root.path().exists());
     assert!(inspect(root.path()).unwrap().is_none());
     assert!(Probe::open(root.path()).unwrap().is_none());
