@@ -8,7 +8,7 @@ use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 
 use super::maps::{self, Room, Spec};
 use super::pins::{LinkKind, Pins};
-use super::{Error, ProgramUse};
+use super::{Error, ProgramUse, logs};
 
 /// The programs, as the build script made them. Empty where it was told to skip them.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cmgate-bpf"));
@@ -32,12 +32,14 @@ impl Programs {
             return Err(Error::NoPrograms);
         }
         let masks = (room.pending - 1, room.answered - 1, room.fragments - 1);
+        let log_level = logs::level();
         let mut loader = EbpfLoader::new();
         loader
             .override_global("PAGES_PER_SLOT", &room.pages, true)
             .override_global("PENDING_MASK", &masks.0, true)
             .override_global("ANSWERED_MASK", &masks.1, true)
-            .override_global("FRAGMENTS_MASK", &masks.2, true);
+            .override_global("FRAGMENTS_MASK", &masks.2, true)
+            .override_global(aya_log::LEVEL, &log_level, true);
         for spec in maps::ALL {
             loader.map_max_entries(spec.name, room.entries(spec)).map_pin_path(spec.name, pin_of(spec));
         }
@@ -62,6 +64,11 @@ impl Programs {
             })?;
         }
         Ok(())
+    }
+
+    /// The whole object.
+    pub fn object(&mut self) -> &mut Ebpf {
+        &mut self.0
     }
 
     /// The program for one kind of link.

@@ -80,10 +80,13 @@ pub const SAMPLER: Spec = spec("SAMPLER", MapType::PerCpuArray, size_of::<Sample
 /// Sampled drops.
 pub const EVENTS: Spec = spec("EVENTS", MapType::RingBuf, 0, 0, Fixed(1 << 20));
 
+/// The programs' log lines: aya-log's map, shared by every set of programs.
+pub const LOGS: Spec = spec("AYA_LOGS", MapType::RingBuf, 0, 0, Fixed(1 << 17));
+
 /// All of them.
-pub const ALL: [&Spec; 13] = [
+pub const ALL: [&Spec; 14] = [
     &CONTROL, &TABLES, &PENDING, &ANSWERED, &FRAGMENTS, &PORTS, &PLACES, &OUTCOMES, &FLOWS, &NAMES, &STATS,
-    &SAMPLER, &EVENTS,
+    &SAMPLER, &EVENTS, &LOGS,
 ];
 
 /// How many entries the maps of variable size have.
@@ -108,6 +111,16 @@ impl Room {
             pending: lines(sizes.flow_capacity),
             answered: lines(sizes.flow_capacity),
             fragments: lines(sizes.fragments),
+        }
+    }
+
+    /// This room, and where `other` has more, that.
+    pub fn at_least(self, other: Self) -> Self {
+        Self {
+            pages: self.pages.max(other.pages),
+            pending: self.pending.max(other.pending),
+            answered: self.answered.max(other.answered),
+            fragments: self.fragments.max(other.fragments),
         }
     }
 

@@ -15,6 +15,7 @@ mod grow;
 mod inspect;
 mod links;
 mod load;
+mod logs;
 mod maps;
 mod names;
 mod nic;
@@ -53,7 +54,8 @@ pub use remove::{Removed, remove};
 /// Where the pins stand unless told otherwise.
 pub const DEFAULT_ROOT: &str = "/sys/fs/bpf/cmgate";
 
-/// How much room the maps have. What is pinned is grown, without a gap, where it is too small.
+/// How much room the maps have. What is pinned is grown, without a gap, where it is too small; it is never shrunk:
+/// [`remove`] gives the memory back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     /// Pages of 1 KiB for each of the three generations; [`Datapath::publish`] makes more where an image needs it.
@@ -128,8 +130,8 @@ impl Datapath {
             control,
             took_over,
         };
-        // Tables of generations only grow: what rules must keep its room.
-        let wanted = Room { pages: wanted.pages.max(room.pages), ..wanted };
+        // Never smaller: what rules must keep its room, and no live flow is lost because a file could not be read.
+        let wanted = room.at_least(wanted);
         if wanted != room {
             datapath.grow(wanted)?;
         }

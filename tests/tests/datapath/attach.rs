@@ -3,20 +3,18 @@
 use cmgate::datapath::{Error, Events, Hook, Mode, Nic, Note, Xdp};
 use cmgate_common::reason::Reason;
 
-use crate::gate::{Cable, FLOW, PORT, Policy, frame, index, ip, root};
+use crate::gate::{Cable, FLOW, PORT, Policy, Root, frame, index, ip};
 
-#[test]
-fn nothing_is_attached_before_something_rules() {
-    let Some(root) = root("unpublished") else { return };
+pub fn nothing_is_attached_before_something_rules() {
+    let root = Root::new("unpublished");
     let cable = Cable::new("gate", 6);
     let mut datapath = root.open();
     assert!(matches!(datapath.attach(&cable.nic, Xdp::Auto), Err(Error::Unpublished)));
     assert!(datapath.attached().unwrap().is_empty());
 }
 
-#[test]
-fn counters_are_the_interface_s_and_the_flow_s() {
-    let Some(root) = root("counters") else { return };
+pub fn counters_are_the_interface_s_and_the_flow_s() {
+    let root = Root::new("counters");
     let cable = Cable::new("gate", 7);
     let mut datapath = root.open();
     Policy::new().publish(&mut datapath);
@@ -50,9 +48,8 @@ fn counters_are_the_interface_s_and_the_flow_s() {
     assert!(live.programs.iter().all(|program| program.verified_instructions.is_some_and(|count| count > 0)));
 }
 
-#[test]
-fn a_name_with_a_dot_attaches_and_a_mode_is_kept() {
-    let Some(root) = root("mode") else { return };
+pub fn a_name_with_a_dot_attaches_and_a_mode_is_kept() {
+    let root = Root::new("mode");
     let cable = Cable::new("gate.7", 8);
     let mut datapath = root.open();
     Policy::new().publish(&mut datapath);
@@ -67,9 +64,8 @@ fn a_name_with_a_dot_attaches_and_a_mode_is_kept() {
     assert_eq!(datapath.attach(&cable.nic, Xdp::Native).unwrap().mode, Mode::Native);
 }
 
-#[test]
-fn an_interface_that_is_down_or_missing_or_taken() {
-    let Some(root) = root("badluck") else { return };
+pub fn an_interface_that_is_down_or_missing_or_taken() {
+    let root = Root::new("badluck");
     let cable = Cable::new("gate", 9);
     let mut datapath = root.open();
     Policy::new().publish(&mut datapath);
@@ -81,7 +77,7 @@ fn an_interface_that_is_down_or_missing_or_taken() {
     assert!(matches!(datapath.attach(&row, Xdp::Auto), Err(Error::NoSuchRow { .. })));
 
     // Another gate's program is somebody else's here.
-    let other = crate::gate::root("badluck-other").expect("as above");
+    let other = Root::new("badluck-other");
     let mut stranger = other.open();
     Policy::new().publish(&mut stranger);
     let error = stranger.attach(&cable.nic, Xdp::Auto).unwrap_err();
@@ -90,9 +86,8 @@ fn an_interface_that_is_down_or_missing_or_taken() {
     assert!(other.live().interfaces.is_empty());
 }
 
-#[test]
-fn an_interface_that_went_and_came_back() {
-    let Some(root) = root("comeback") else { return };
+pub fn an_interface_that_went_and_came_back() {
+    let root = Root::new("comeback");
     let cable = Cable::new("gate", 10);
     let mut datapath = root.open();
     Policy::new().publish(&mut datapath);
@@ -112,9 +107,8 @@ fn an_interface_that_went_and_came_back() {
     root.await_packets(FLOW, 2);
 }
 
-#[test]
-fn drops_are_told() {
-    let Some(root) = root("events") else { return };
+pub fn drops_are_told() {
+    let root = Root::new("events");
     let cable = Cable::new("gate", 11);
     let mut datapath = root.open();
     Policy::new().publish(&mut datapath);

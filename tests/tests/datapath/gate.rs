@@ -13,7 +13,6 @@ use cmgate_common::layout::image::{
     Bank, Directory, HOST_BUCKET, InterfaceRule, Kind, Leaf, Origin, PAGE, Pair, SERVICES, Verdict,
 };
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::statfs::BPF_FS_MAGIC;
 
 /// Room for the smallest image and little else.
 pub const SMALL: Sizes = Sizes { pages_per_slot: 2048, flow_capacity: 64, fragments: 16 };
@@ -22,25 +21,18 @@ pub const SMALL: Sizes = Sizes { pages_per_slot: 2048, flow_capacity: 64, fragme
 pub const FLOW: &str = "client:management-point/test/udp";
 pub const PORT: u16 = 5000;
 
-/// Says why and returns `None` where this machine cannot run such a test.
-pub fn root(test: &str) -> Option<Root> {
-    if !nix::unistd::geteuid().is_root() {
-        println!("skipped: {test} needs root");
-        return None;
-    }
-    if nix::sys::statfs::statfs("/sys/fs/bpf").ok().map(|found| found.filesystem_type()) != Some(BPF_FS_MAGIC)
-    {
-        println!("skipped: {test} needs a BPF file system at /sys/fs/bpf");
-        return None;
-    }
-    let path = PathBuf::from(format!("/sys/fs/bpf/cmgate-test-{}-{test}", std::process::id()));
-    Some(Root(path))
-}
+/// The last byte of the peer's address.
+const PEER: u8 = 2;
 
 /// A pin root, removed at the end of its test.
 pub struct Root(PathBuf);
 
 impl Root {
+    /// The root of the test of this name.
+    pub fn new(test: &str) -> Self {
+        Self(PathBuf::from(format!("/sys/fs/bpf/cmgate-test-{}-{test}", std::process::id())))
+    }
+
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -149,10 +141,10 @@ impl Policy {
     }
 }
 
-/// A frame from 10.8.0.2 to 10.9.0.1 by UDP.
+/// A frame from [`Cable::send`], or like one of it.
 pub fn frame(port: u16) -> Vec<u8> {
     let builder = etherparse::PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
-        .ipv4([10, 8, 0, 2], [10, 9, 0, 1], 64)
+        .ipv4([10, 8, 0, PEER], [10, 9, 0, 1], 64)
         .udp(40_000, port);
     let mut frame = Vec::new();
     builder.write(&mut frame, b"payload").unwrap();
@@ -172,13 +164,13 @@ impl Cable {
     }
 
     pub fn in_this_namespace(name: &str, row: u32) -> Self {
-        ip(&format!("link add {name} address 02:00:00:00:00:02 type veth peer name peer{row}"));
+        ip(&format!("link add {name} address 02:00:00:00:00:02 type veth peer name peer"));
         ip(&format!("link set {name} up"));
-        ip(&format!("link set peer{row} up"));
-        ip(&format!("addr add 10.8.0.{row}/16 dev peer{row}"));
-        ip(&format!("route replace 10.9.0.0/16 dev peer{row} src 10.8.0.{row}"));
-        ip(&format!("neigh replace 10.9.0.1 lladdr 02:00:00:00:00:02 dev peer{row}"));
-        let peer = UdpSocket::bind((Ipv4Addr::new(10, 8, 0, row as u8), 0)).unwrap();
+        ip("link set peer up");
+        ip(&format!("addr add 10.8.0.{PEER}/16 dev peer"));
+        ip(&format!("route replace 10.9.0.0/16 dev peer src 10.8.0.{PEER}"));
+        ip("neigh replace 10.9.0.1 lladdr 02:00:00:00:00:02 dev peer");
+        let peer = UdpSocket::bind((Ipv4Addr::new(10, 8, 0, PEER), 0)).unwrap();
         Self { nic: Nic { name: name.to_owned(), index: index(name), row }, peer }
     }
 
@@ -195,10 +187,6 @@ pub fn index(interface: &str) -> u32 {
 
 /// Runs `ip` in this thread's network namespace.
 pub fn ip(arguments: &str) {
-    run("ip", arguments);
-}
-
-pub fn run(program: &str, arguments: &str) {
-    let output = Command::new(program).args(arguments.split_whitespace()).output().unwrap();
-    assert!(output.status.success(), "{program} {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }

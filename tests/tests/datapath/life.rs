@@ -1,13 +1,12 @@
 //! A generation's life: published, proved, refused, taken over, grown.
 
-use cmgate::datapath::{Datapath, Error, Hook, Judgement, Sizes};
+use cmgate::datapath::{Datapath, Error, Hook, Judgement, Live, Sizes, Xdp};
 use cmgate_common::reason::Reason;
 
-use crate::gate::{Cable, FLOW, PORT, Policy, SMALL, frame, root};
+use crate::gate::{Cable, FLOW, PORT, Policy, Root, SMALL, frame, ip};
 
-#[test]
-fn a_published_generation_judges() {
-    let Some(root) = root("publish") else { return };
+pub fn a_published_generation_judges() {
+    let root = Root::new("publish");
     let mut datapath = root.open();
     assert!(!datapath.took_over());
     assert_eq!(datapath.generation(), 0);
@@ -32,9 +31,8 @@ fn a_published_generation_judges() {
     assert!(live.outcomes.is_empty(), "the probe counts nothing");
 }
 
-#[test]
-fn slots_take_turns_and_the_former_two_stay_whole() {
-    let Some(root) = root("turns") else { return };
+pub fn slots_take_turns_and_the_former_two_stay_whole() {
+    let root = Root::new("turns");
     let mut datapath = root.open();
     let mut slots = Vec::new();
     for generation in 1..=6 {
@@ -49,9 +47,8 @@ fn slots_take_turns_and_the_former_two_stay_whole() {
     }
 }
 
-#[test]
-fn what_is_refused_never_rules() {
-    let Some(root) = root("refused") else { return };
+pub fn what_is_refused_never_rules() {
+    let root = Root::new("refused");
     let mut datapath = root.open();
     let first = Policy::new().publish(&mut datapath);
     let other = Policy::new().named(&["allow/other"]);
@@ -67,13 +64,12 @@ fn what_is_refused_never_rules() {
     assert_eq!(judged.flow.as_deref(), Some("allow/other"));
 }
 
-#[test]
-fn another_agent_takes_over_what_it_finds() {
-    let Some(root) = root("takeover") else { return };
+pub fn another_agent_takes_over_what_it_finds() {
+    let root = Root::new("takeover");
     let cable = Cable::new("gate", 2);
     let mut datapath = root.open();
     Policy::new().publish(&mut datapath);
-    assert!(!datapath.attach(&cable.nic, cmgate::datapath::Xdp::Auto).unwrap().replaced);
+    assert!(!datapath.attach(&cable.nic, Xdp::Auto).unwrap().replaced);
     cable.send(PORT, 3);
     root.await_packets(FLOW, 3);
     assert!(matches!(Datapath::open(root.path(), SMALL), Err(Error::Busy { .. })), "one writer at a time");
@@ -88,7 +84,7 @@ fn another_agent_takes_over_what_it_finds() {
     assert_eq!(datapath.generation(), 1);
     assert_eq!(datapath.attached().unwrap(), std::slice::from_ref(&cable.nic));
     let before = root.live().interfaces[0].program;
-    assert!(datapath.attach(&cable.nic, cmgate::datapath::Xdp::Auto).unwrap().replaced);
+    assert!(datapath.attach(&cable.nic, Xdp::Auto).unwrap().replaced);
     // The flow has another number in this policy, and keeps its counter.
     let published = Policy::new().named(&[FLOW, "allow/new"]).publish(&mut datapath);
     assert_eq!(published.generation, 2);
@@ -97,9 +93,8 @@ fn another_agent_takes_over_what_it_finds() {
     assert_eq!(root.live().interfaces[0].program, before);
 }
 
-#[test]
-fn flow_ids_keep_their_counters_whatever_their_number() {
-    let Some(root) = root("names") else { return };
+pub fn flow_ids_keep_their_counters_whatever_their_number() {
+    let root = Root::new("names");
     let mut datapath = root.open();
     Policy::new().named(&["allow/a", "allow/b"]).publish(&mut datapath);
     Policy::new().named(&["allow/c", "allow/a"]).publish(&mut datapath);
@@ -120,13 +115,12 @@ fn flow_ids_keep_their_counters_whatever_their_number() {
     assert!(matches!(datapath.publish(&policy.generation(), |_, _| Ok(())), Err(Error::FlowName { .. })));
 }
 
-#[test]
-fn a_larger_image_grows_the_tables_under_traffic() {
-    let Some(root) = root("growth") else { return };
+pub fn a_larger_image_grows_the_tables_under_traffic() {
+    let root = Root::new("growth");
     let cable = Cable::new("gate", 3);
     let mut datapath = root.open();
     Policy::new().publish(&mut datapath);
-    datapath.attach(&cable.nic, cmgate::datapath::Xdp::Auto).unwrap();
+    datapath.attach(&cable.nic, Xdp::Auto).unwrap();
     let former = root.live();
     cable.send(PORT, 5);
     root.await_packets(FLOW, 5);
@@ -137,8 +131,7 @@ fn a_larger_image_grows_the_tables_under_traffic() {
     root.await_packets(FLOW, 10);
     let live = root.live();
     assert_ne!(live.interfaces[0].program, former.interfaces[0].program);
-    let tables =
-        |live: &cmgate::datapath::Live| live.maps.iter().find(|map| map.map == "tables").unwrap().capacity;
+    let tables = |live: &Live| live.maps.iter().find(|map| map.map == "tables").unwrap().capacity;
     assert!(tables(&live) > tables(&former));
     // The next agent asks for less, and keeps what rules.
     drop(datapath);
@@ -149,19 +142,19 @@ fn a_larger_image_grows_the_tables_under_traffic() {
     root.await_packets(FLOW, 11);
 }
 
-#[test]
-fn another_capacity_carries_the_flows_over() {
-    let Some(root) = root("capacity") else { return };
+pub fn another_capacity_carries_the_flows_over() {
+    let root = Root::new("capacity");
     let cable = Cable::new("gate", 4);
     let mut datapath = root.open();
     Policy::new().publish(&mut datapath);
-    datapath.attach(&cable.nic, cmgate::datapath::Xdp::Auto).unwrap();
+    datapath.attach(&cable.nic, Xdp::Auto).unwrap();
     // Own packets that leave by the gate make entries nobody answers.
-    crate::gate::ip("addr add 10.9.0.1/16 dev gate");
-    for port in 0..20 {
-        let socket = std::net::UdpSocket::bind("10.9.0.1:0").unwrap();
-        crate::gate::ip("neigh replace 10.9.7.7 lladdr 02:00:00:00:00:01 dev gate");
-        socket.send_to(b"question", ("10.9.7.7", 6000 + port)).unwrap();
+    ip("addr add 10.9.0.1/32 dev gate");
+    ip("route add 10.7.0.0/16 dev gate src 10.9.0.1");
+    ip("neigh replace 10.7.7.7 lladdr 02:00:00:00:00:01 dev gate");
+    let socket = std::net::UdpSocket::bind("10.9.0.1:0").unwrap();
+    for port in 6000..6020 {
+        socket.send_to(b"question", ("10.7.7.7", port)).unwrap();
     }
     let pending = || *root.live().maps.iter().find(|map| map.map == "pending").unwrap();
     let before = pending();
