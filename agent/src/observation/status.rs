@@ -11,6 +11,9 @@ use crate::datapath::{Egress, Live};
 
 use super::agent::{AgentStatus, PolicySource, Reload};
 
+/// Warnings about one subject that people are shown; tools get all.
+const FEW: usize = 3;
+
 /// The stable JSON of `cmgate status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -89,7 +92,7 @@ impl Status {
         let mut warnings = Vec::new();
         match (&self.agent, &self.gate) {
             (None, None) => {
-                warnings.push("no agent runs and nothing is pinned: every packet passes".to_owned())
+                warnings.push("no agent runs and nothing is pinned: every packet passes".to_owned());
             }
             (None, Some(_)) => warnings.push(
                 "no agent runs: the gate stands as it was left, and changes of files and addresses go unseen"
@@ -100,13 +103,7 @@ impl Status {
         if let Some(agent) = &self.agent {
             match agent.policy {
                 Some(PolicySource::Files) => {}
-                Some(PolicySource::LastGood) => {
-                    warnings.push("the files are bad: the last good policy is enforced".to_owned());
-                }
-                Some(PolicySource::Failsafe) => warnings.push(
-                    "the files are bad and no good policy is known: only failsafe and what is always admitted passes"
-                        .to_owned(),
-                ),
+                Some(source) => warnings.push(source.words().to_owned()),
                 None => warnings.push("the agent has not brought a policy in force yet".to_owned()),
             }
             warnings
@@ -114,12 +111,12 @@ impl Status {
             if agent.selftest == Some(false) {
                 warnings.push("the self-test failed: kernel and engine judge differently".to_owned());
             }
-            warnings.extend(
-                agent
-                    .warnings
-                    .iter()
-                    .flat_map(|(about, texts)| texts.iter().map(move |text| format!("{about}: {text}"))),
-            );
+            for (about, texts) in &agent.warnings {
+                warnings.extend(texts.iter().take(FEW).map(|text| format!("{about}: {text}")));
+                if texts.len() > FEW {
+                    warnings.push(format!("{about}: {} more; see `cmgate check`", texts.len() - FEW));
+                }
+            }
         }
         warnings
     }
@@ -373,7 +370,7 @@ mod tests {
         agent.warnings.insert("metrics".to_owned(), vec!["the port is taken".to_owned()]);
         agent.selftest = Some(false);
         insta::assert_snapshot!(status.warnings().join("\n"), @r#"
-        the files are bad: the last good policy is enforced
+        the files are bad, and the last good ones are enforced
         eth3 is not guarded: there is no such interface yet
         the self-test failed: kernel and engine judge differently
         metrics: the port is taken
