@@ -6,6 +6,7 @@ mod attach;
 mod gate;
 mod life;
 mod pins;
+mod stress;
 
 use std::process::ExitCode;
 
@@ -60,6 +61,10 @@ fn main() -> ExitCode {
         ),
         ("attach::an_interface_that_went_and_came_back", attach::an_interface_that_went_and_came_back),
         ("attach::drops_are_told", attach::drops_are_told),
+        (
+            "stress::every_frame_is_judged_while_everything_changes",
+            stress::every_frame_is_judged_while_everything_changes,
+        ),
     ];
     let add = |suite: Suite, (name, body): &(&str, fn())| {
         let body = *body;
