@@ -42,6 +42,7 @@ fn main() -> ExitCode {
             "pins::a_root_that_is_no_place_for_pins_is_refused",
             pins::a_root_that_is_no_place_for_pins_is_refused,
         ),
+        ("pins::directories_of_others_are_refused", pins::directories_of_others_are_refused),
         ("pins::removal_leaves_nothing", pins::removal_leaves_nothing),
         (
             "attach::nothing_is_attached_before_something_rules",
