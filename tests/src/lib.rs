@@ -4,6 +4,7 @@
 //! that a signal, a panic or a killed run leaves nothing that the next run does not remove.
 
 pub mod agent;
+pub mod bench;
 pub mod binary;
 pub mod client;
 pub mod demo;

@@ -25,6 +25,7 @@ mod probe;
 mod publish;
 mod remove;
 mod shared;
+mod stopwatch;
 mod sys;
 mod ticks;
 
@@ -50,6 +51,7 @@ pub use nic::{Attached, Egress, Mode, Nic, Note, Xdp};
 pub use probe::{Hook, Judgement, Probe};
 pub use publish::{Generation, IdleTimes, Parameters, Published};
 pub use remove::{Removed, remove};
+pub use stopwatch::{Lap, Stopwatch, Timed};
 
 /// Where the pins stand unless told otherwise.
 pub const DEFAULT_ROOT: &str = "/sys/fs/bpf/cmgate";
