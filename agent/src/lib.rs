@@ -1,4 +1,5 @@
-//! The agent's rooms, in the order data flows through them: config, catalogue, compiler, datapath, observation.
+//! The agent's rooms, in the order data flows through them: config, catalogue, compiler, datapath, observation. The
+//! agent's life moves it along; `explain` asks the compiler's work without a gate; the command line is the way in.
 
 pub mod catalogue;
 pub mod cli;

@@ -1,34 +1,27 @@
 //! `cmgate detach`.
 
-use std::fs::File;
+use std::os::unix::net::UnixStream;
 
 use anyhow::Result;
 
-use crate::datapath;
+use crate::datapath::{self, Removed};
 
 use super::output::{self, complain};
-use super::{Common, Exit};
+use super::{Common, Exit, files};
 
 pub(super) fn run(common: &Common) -> Result<Exit> {
-    // An agent holds a lock on the directory as long as it runs.
-    let agent_runs = File::open(&common.pin_root).is_ok_and(|pins| pins.try_lock().is_err());
     let removed = datapath::remove(&common.pin_root)?;
-    if removed == datapath::Removed::default() {
-        output::print(&format!("nothing was pinned at {}\n", common.pin_root.display()))?;
+    let root = common.pin_root.display();
+    if removed == Removed::default() {
+        output::print(&format!("nothing was pinned at {root}\n"))?;
     } else {
+        let Removed { links, programs, maps } = removed;
         output::print(&format!(
-            "removed {} programs and {} maps; taken off: {}\n",
-            removed.programs,
-            removed.maps,
-            if removed.interfaces.is_empty() {
-                "no interface".to_owned()
-            } else {
-                removed.interfaces.join(", ")
-            }
+            "removed {links} links, {programs} programs and {maps} maps from {root}: the gate is open\n"
         ))?;
     }
-    if agent_runs {
-        complain("an agent is still running; stop it, too, or it closes the gate again when it starts anew");
+    if UnixStream::connect(files::control(&common.config)).is_ok() {
+        complain("an agent is still running: stop it, too; it can neither see nor mend what was removed");
     }
     Ok(Exit::Done)
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use serde_json::json;
 
 use crate::config::{Loaded, Mistake};
-use crate::datapath::{self, Hook, Nic, Probe};
+use crate::datapath::{self, Nic, Probe};
 use crate::explain::answer::Answer;
 use crate::explain::frame;
 use crate::explain::question::Question;
@@ -149,17 +149,21 @@ impl<'l> Desk<'l> {
                 "name one that it does, or none",
             )));
         };
-        // What leaves freely is not judged in the kernel at all.
         let hook = judge.hook(&question);
-        let kernel = self.probe.as_ref().filter(|_| hook == Hook::Ingress || judge.judges_egress());
-        let (reason, flow, generation) = match kernel {
+        let judged = match &self.probe {
             Some(probe) => {
                 let (slot, generation) = probe.ruling();
                 let judgement = probe.judge(slot, hook, row, &frame::build(&question))?;
-                let flow = judgement.flow.filter(|_| judgement.reason.admits());
-                let flow = flow.map(|id| (judge.flow(&id), id)).map(|(info, id)| (id, info));
-                (judgement.reason, flow, Some(generation))
+                judgement.map(|judgement| (judgement, generation))
             }
+            None => None,
+        };
+        let (reason, flow, generation) = match judged {
+            Some((judgement, generation)) => {
+                let flow = judgement.flow.filter(|_| judgement.reason.admits());
+                (judgement.reason, flow.map(|id| (id.clone(), judge.flow(&id))), Some(generation))
+            }
+            // No gate stands, or what leaves is not judged there: the files say by which flow it is known.
             None => {
                 let ruling = judge.answer(&question, row);
                 (ruling.reason, ruling.flow.map(|info| (info.id.clone(), Some(info))), None)

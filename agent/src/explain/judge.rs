@@ -66,12 +66,6 @@ impl Judge {
         &self.policy
     }
 
-    /// Whether what leaves is judged, and not only remembered.
-    #[must_use]
-    pub fn judges_egress(&self) -> bool {
-        self.flags.egress()
-    }
-
     /// Where this question's packet is judged: leaving if its source is this host's own, else coming in.
     #[must_use]
     pub fn hook(&self, question: &Question) -> Hook {

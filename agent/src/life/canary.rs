@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use cmgate_common::layout::image::Bank;
 use cmgate_common::reason::Reason;
 use serde_json::Value;
@@ -33,7 +33,9 @@ pub fn fly(judge: &Judge, probe: &Probe, slot: u32) -> Result<()> {
         let row = judge.row(&question).unwrap_or(0);
         let bytes = frame::build(&question);
         let expected = judge.ingress(&bytes, row);
-        let found = probe.judge(slot, Hook::Ingress, row, &bytes)?;
+        let found = probe
+            .judge(slot, Hook::Ingress, row, &bytes)?
+            .context("the kernel judges nothing that comes in")?;
         // The kernel's flow table is full of life; the one in memory has nothing a packet could answer.
         if found.reason == Reason::Return {
             continue;

@@ -1,7 +1,6 @@
 //! The gate in the agent's hands: brings policies in force and puts the programs on interfaces.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,8 +25,6 @@ pub struct Gate {
     datapath: Datapath,
     sizes: Sizes,
     guarded: BTreeMap<String, Nic>,
-    /// Held as long as this agent may write: two would overwrite each other's policies.
-    _lock: File,
 }
 
 /// A policy came in force.
@@ -81,14 +78,10 @@ impl Gate {
             }
             opened => opened?,
         };
-        let lock = File::open(pins).with_context(|| format!("cannot open {}", pins.display()))?;
-        lock.try_lock().with_context(|| {
-            format!("another agent holds {}: stop it, or give this one another --pin-root", pins.display())
-        })?;
         if datapath.took_over() {
             tracing::info!("took over the gate at {}, generation {}", pins.display(), datapath.generation());
         }
-        Ok(Self { datapath, sizes, guarded: BTreeMap::new(), _lock: lock })
+        Ok(Self { datapath, sizes, guarded: BTreeMap::new() })
     }
 
     /// Compiles orders, proves the tables, and has them rule on every interface and hook at one instant.

@@ -5,7 +5,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cmgate_common::packet::{self, Packet, Parsed, protocol};
+use cmgate_common::frame::Frame;
+use cmgate_common::opaque::Opaque;
+use cmgate_common::packet::{self, Parsed, protocol};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
@@ -57,9 +59,12 @@ impl Drop {
         };
         let whole = packet.filter(|packet| !packet.fragment.follows());
         let ported = whole.filter(|packet| matches!(packet.protocol, protocol::TCP | protocol::UDP));
-        let icmp = whole.filter(Packet::is_icmp);
+        let icmp = whole.filter(|packet| matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6));
         let port = ported.map(|packet| packet.destination_port.to_string());
-        let kind = icmp.map(|packet| format!("{}/{}", packet.icmp_type(), packet.destination_port & 0xff));
+        let kind = icmp.map(|packet| {
+            let [kind, code] = packet.destination_port.to_be_bytes();
+            format!("{kind}/{code}")
+        });
         Self {
             time: time::text(event.at),
             interface: interface.map_or_else(|| event.ifindex.to_string(), str::to_owned),
@@ -104,9 +109,15 @@ struct Captured<'a> {
     length: u32,
 }
 
-impl cmgate_common::frame::Frame for Captured<'_> {
+impl Opaque for Captured<'_> {}
+
+impl Frame for Captured<'_> {
     fn length(&self) -> u32 {
         self.length
+    }
+
+    fn holds(&self, end: u32) -> bool {
+        end <= self.length
     }
 
     fn read<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
