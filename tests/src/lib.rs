@@ -10,6 +10,8 @@ pub mod client;
 pub mod demo;
 pub mod evidence;
 pub mod explain;
+pub mod frames;
+pub mod gate;
 pub mod install;
 pub mod link;
 pub mod metrics;

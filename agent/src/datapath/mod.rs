@@ -23,6 +23,7 @@ mod occupancy;
 mod pins;
 mod probe;
 mod publish;
+mod rehearse;
 mod remove;
 mod shared;
 mod stopwatch;
@@ -50,6 +51,7 @@ pub use inspect::{FlowCounters, Live, LiveInterface, MapUse, OutcomeCount, Progr
 pub use nic::{Attached, Egress, Mode, Nic, Note, Xdp};
 pub use probe::{Hook, Judgement, Probe};
 pub use publish::{Generation, IdleTimes, Parameters, Published};
+pub use rehearse::Counted;
 pub use remove::{Removed, remove};
 pub use stopwatch::{Lap, Stopwatch, Timed};
 
