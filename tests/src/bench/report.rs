@@ -53,7 +53,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_header([
+        table.load_style(presets::NOTHING).set_header([
             "networks",
             "case",
             "ns min",
@@ -77,7 +77,7 @@ impl fmt::Display for Report {
                 format!("{:.2}", ratio.max),
             ]);
         }
-        for column in table.column_iter_mut().filter(|column| column.index() != 1) {
+        for column in table.column_iter_mut().filter(|column| column.index != 1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
         let floors = Spread::of(self.measured.iter().map(|case| case.floor.median));
