@@ -31,7 +31,7 @@ const ACK: u8 = 16;
 pub fn all(events: u32) -> Vec<Case> {
     let mut cases = drops(events);
     if events != 0 {
-        cases.extend(admissions());
+        cases.extend(with_flows());
     }
     cases
 }
@@ -43,23 +43,23 @@ fn drops(events: u32) -> Vec<Case> {
     vec![
         case(
             named("deny unknown source v4", "deny unknown source v4, no events"),
-            tcp(STRANGER.0, HOST.0, 443, SYN),
+            segment(STRANGER.0.into(), HOST.0.into(), (IDLE, 443), SYN),
             Reason::UnknownSource,
         ),
         case(
             named("deny unknown source v6", "deny unknown source v6, no events"),
-            tcp(STRANGER.1, HOST.1, 443, SYN),
+            segment(STRANGER.1.into(), HOST.1.into(), (IDLE, 443), SYN),
             Reason::UnknownSource,
         ),
         case(
             named("deny service v4", "deny service v4, no events"),
-            tcp(client4, HOST.0, 25, SYN),
+            segment(client4, HOST.0.into(), (IDLE, 25), SYN),
             Reason::Service,
         ),
     ]
 }
 
-fn admissions() -> Vec<Case> {
+fn with_flows() -> Vec<Case> {
     let (client4, client6) = client();
     let case = |name, frame, reason| Case { name, before: Vec::new(), frame, reason };
     let opened = |client: IpAddr, server: IpAddr| {
@@ -69,12 +69,18 @@ fn admissions() -> Vec<Case> {
         case("admit policy v4", tcp(client4, HOST.0, 443, ACK), Reason::Policy),
         case("admit policy v6", tcp(client6, HOST.1, 443, ACK), Reason::Policy),
         case("admit allow udp v4", udp(client4, HOST.0, 2000 + 101 * 17), Reason::Allow),
-        case("transit opening v4", segment(client4, BEHIND.0.into(), (FRESH + 1, 443), SYN), Reason::Policy),
+        case("transit opening v4", segment(client4, BEHIND.0.into(), (ALONE, 443), SYN), Reason::Policy),
         Case {
             name: "transit later v4",
             before: opened(client4, BEHIND.0.into()),
             frame: tcp(client4, BEHIND.0, 443, ACK),
             reason: Reason::Policy,
+        },
+        Case {
+            name: "deny, port of a flow v4",
+            before: opened(client4, BEHIND.0.into()),
+            frame: tcp(STRANGER.0, HOST.0, 443, SYN),
+            reason: Reason::UnknownSource,
         },
         Case {
             name: "reply of a flow v4",
@@ -91,15 +97,19 @@ fn admissions() -> Vec<Case> {
     ]
 }
 
-/// The initiator's port.
+/// The initiator's port of the flows that are answered.
 const FRESH: u16 = 50_123;
+/// The same of the one that nobody answers.
+const ALONE: u16 = 50_124;
+/// A port that no flow has: it is told by one read that none need be looked for.
+const IDLE: u16 = 50_125;
 
-/// From the initiator's port.
+/// From the port of the answered flows.
 fn tcp(from: impl Into<IpAddr>, to: impl Into<IpAddr>, port: u16, flags: u8) -> Vec<u8> {
     segment(from.into(), to.into(), (FRESH, port), flags)
 }
 
-/// From port 443 to the initiator's.
+/// From port 443 to that of the answered flows.
 fn answer(from: IpAddr, to: IpAddr, flags: u8) -> Vec<u8> {
     segment(from, to, (443, FRESH), flags)
 }
