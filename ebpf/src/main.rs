@@ -39,7 +39,7 @@ pub fn cmgate_ingress(ctx: XdpContext) -> u32 {
     let (action, outcome) = settle(decision.reason, tables.slot().flags);
     let length = frame.length();
     account::count(INGRESS, row, outcome, decision.verdict, length, tables.now());
-    if !decision.reason.admits() {
+    if !decision.reason.admits() && account::is_told(&tables) {
         account::report_ingress(ctx.ctx, tables.slot_number(), outcome.index(), length, ifindex);
     }
     match action {
@@ -62,7 +62,7 @@ pub fn cmgate_egress(ctx: TcContext) -> i32 {
     let (action, outcome) = settle(decision.reason, tables.slot().flags);
     let length = ctx.len();
     account::count(EGRESS, row, outcome, decision.verdict, length, tables.now());
-    if !decision.reason.admits() {
+    if !decision.reason.admits() && account::is_told(&tables) {
         account::report_egress(ctx.skb.skb, tables.slot_number(), outcome.index(), length, ifindex);
     }
     match action {
