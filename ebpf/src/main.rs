@@ -4,6 +4,11 @@
 // The BPF target has compare-and-exchange (Linux 5.12), and `core` offers it there only as an intrinsic.
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "see the feature above")]
+#![expect(
+    missing_docs,
+    clippy::needless_pass_by_value,
+    reason = "the program macros ask for it, and leave out the docs"
+)]
 #![expect(unsafe_code, reason = "packet memory and map values are raw pointers here")]
 
 mod account;
@@ -52,7 +57,7 @@ pub fn cmgate_ingress(ctx: XdpContext) -> u32 {
 #[classifier]
 #[inline(always)]
 pub fn cmgate_egress(ctx: TcContext) -> i32 {
-    let Some(tables) = Maps::ruling(Asker::Egress) else { return TC_ACT_SHOT as i32 };
+    let Some(tables) = Maps::ruling(Asker::Egress) else { return TC_ACT_SHOT };
     let Some(decision) = engine::egress(&SkbFrame::new(&ctx, tables.zero()), &tables) else {
         return TC_ACT_UNSPEC;
     };
@@ -67,7 +72,7 @@ pub fn cmgate_egress(ctx: TcContext) -> i32 {
     }
     match action {
         Action::Pass => TC_ACT_UNSPEC,
-        Action::Drop => TC_ACT_SHOT as i32,
+        Action::Drop => TC_ACT_SHOT,
     }
 }
 

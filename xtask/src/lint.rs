@@ -57,7 +57,7 @@ fn clippy_bpf(toolchain: &Toolchain) -> Result<()> {
         // Apart, so that the two compilers do not take turns in one folder.
         clippy.arg("--target-dir").arg(cargo::target_dir()?.join("xtask/bpf"));
         // The feature gate of `.cargo/config.toml`, which cargo hands to the compiler but not to clippy's probes.
-        clippy.env("RUSTC_BOOTSTRAP", "aya_ebpf");
+        clippy.env("RUSTC_BOOTSTRAP", "aya_ebpf,cmgate_bpf");
         if toolchain.is_nightly() {
             clippy.arg("-Zbuild-std=core");
         }

@@ -91,6 +91,12 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// Somebody else could change what is pinned.
+    #[error("{path} belongs to another user, or others may write to it: remove it with `cmgate detach`")]
+    Exposed {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Another agent writes here.
     #[error("another cmgate holds {path}: stop it first, or give this one another pin root")]
     Busy {
@@ -206,7 +212,8 @@ impl Error {
             | Self::NoBpf { .. }
             | Self::NoPrograms
             | Self::OtherLayout { .. }
-            | Self::ForeignMap { .. } => true,
+            | Self::ForeignMap { .. }
+            | Self::Exposed { .. } => true,
             Self::Program { is_final, .. } => *is_final,
             Self::NoBpffs { .. }
             | Self::Busy { .. }

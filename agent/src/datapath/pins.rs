@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use cmgate_common::layout::VERSION;
@@ -77,9 +77,14 @@ impl Pins {
         Ok(!list(&self.version.join("maps"))?.is_empty())
     }
 
-    /// Refuses a root that is not on bpffs, or where another layout's pins stand.
+    /// Refuses a root that is not on bpffs, that others may write to, or where another layout's pins stand.
     pub fn check(&self) -> Result<(), Error> {
         check_bpffs(&self.root)?;
+        check_owner(&self.root)?;
+        check_owner(&self.version)?;
+        for name in list(&self.version)? {
+            check_owner(&self.version.join(name))?;
+        }
         for name in list(&self.root)? {
             if let Ok(found) = name.parse::<u32>()
                 && found != VERSION
@@ -152,6 +157,22 @@ pub fn check_bpffs(path: &Path) -> Result<(), Error> {
         }
     }
     Err(Error::NoBpffs { path: path.to_owned() })
+}
+
+/// Refuses a directory whose pins somebody other than root, or this user, could take away: everybody may make
+/// directories on a bpffs as it is commonly mounted, and whoever owns one may empty it.
+fn check_owner(directory: &Path) -> Result<(), Error> {
+    let found = match fs::metadata(directory) {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::pin("cannot look at", directory, error)),
+    };
+    let ours = [0, nix::unistd::geteuid().as_raw()].contains(&found.uid());
+    if ours && found.mode() & 0o022 == 0 {
+        Ok(())
+    } else {
+        Err(Error::Exposed { path: directory.to_owned() })
+    }
 }
 
 /// The names in a directory, sorted; none where it does not exist.

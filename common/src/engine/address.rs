@@ -81,18 +81,24 @@ pub(super) fn impossible(
     {
         return Some(Reason::Bogon);
     }
+    if source.is_shared() || source.is(Kind::Bogon) {
+        return Some(Reason::Bogon);
+    }
+    // Neighbours and routers on a link have addresses of no system, a host without an address uses none, and one
+    // that has ours has to be heard.
+    if always {
+        return None;
+    }
     if source.is(Kind::Own) {
         return Some(Reason::Spoofed);
     }
     if source.is(Kind::Unspecified) {
-        // Address detection, MLD and IGMP are on the list of what always passes; a client without an address asks
-        // for one from port 68.
-        return if always || packet.is(Traits::DHCP_REQUEST) { None } else { Some(Reason::Bogon) };
+        // A client without an address asks for one.
+        return if packet.is(Traits::DHCP_REQUEST) { None } else { Some(Reason::Bogon) };
     }
-    if !source.is(Kind::Unicast) && !source.is(Kind::LinkLocal) {
-        return Some(Reason::Bogon);
-    }
-    if source.is(Kind::Unicast) && rule.zones >> source.zone() & 1 == 0 {
+    // Any router on the path may send an ICMP error; what it quotes decides.
+    let bound = source.is(Kind::Unicast) && !packet.is(Traits::ICMP_ERROR);
+    if bound && rule.zones >> source.zone() & 1 == 0 {
         return Some(Reason::Spoofed);
     }
     None

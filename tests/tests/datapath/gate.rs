@@ -165,6 +165,10 @@ impl Cable {
 
     pub fn in_this_namespace(name: &str, row: u32) -> Self {
         ip(&format!("link add {name} address 02:00:00:00:00:02 type veth peer name peer"));
+        for end in [name, "peer"] {
+            // Without IPv6 addresses the ends send nothing of their own.
+            ip(&format!("link set {end} addrgenmode none"));
+        }
         ip(&format!("link set {name} up"));
         ip("link set peer up");
         ip(&format!("addr add 10.8.0.{PEER}/16 dev peer"));
@@ -172,6 +176,11 @@ impl Cable {
         ip("neigh replace 10.9.0.1 lladdr 02:00:00:00:00:02 dev peer");
         let peer = UdpSocket::bind((Ipv4Addr::new(10, 8, 0, PEER), 0)).unwrap();
         Self { nic: Nic { name: name.to_owned(), index: index(name), row }, peer }
+    }
+
+    /// The same cable, for another thread.
+    pub fn again(&self) -> Self {
+        Self { nic: self.nic.clone(), peer: self.peer.try_clone().unwrap() }
     }
 
     pub fn send(&self, port: u16, packets: u64) {
@@ -189,4 +198,11 @@ pub fn index(interface: &str) -> u32 {
 pub fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Frames an interface was given and did not deliver.
+pub fn lost_by(interface: &str) -> u64 {
+    let output = Command::new("ip").args(["-s", "-j", "link", "show", "dev", interface]).output().unwrap();
+    let links: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    links[0]["stats64"]["tx"]["dropped"].as_u64().expect("`ip` tells what was dropped")
 }

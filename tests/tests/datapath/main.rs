@@ -6,6 +6,7 @@ mod attach;
 mod gate;
 mod life;
 mod pins;
+mod stress;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
             "pins::a_root_that_is_no_place_for_pins_is_refused",
             pins::a_root_that_is_no_place_for_pins_is_refused,
         ),
+        ("pins::directories_of_others_are_refused", pins::directories_of_others_are_refused),
         ("pins::removal_leaves_nothing", pins::removal_leaves_nothing),
         (
             "attach::nothing_is_attached_before_something_rules",
@@ -60,6 +62,10 @@ fn main() -> ExitCode {
         ),
         ("attach::an_interface_that_went_and_came_back", attach::an_interface_that_went_and_came_back),
         ("attach::drops_are_told", attach::drops_are_told),
+        (
+            "stress::every_frame_is_judged_while_everything_changes",
+            stress::every_frame_is_judged_while_everything_changes,
+        ),
     ];
     let add = |suite: Suite, (name, body): &(&str, fn())| {
         let body = *body;

@@ -1,6 +1,7 @@
 //! What may be pinned already, and how nothing is left.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
 
 use cmgate::datapath::{Datapath, Error, Probe, Removed, Xdp, inspect, remove};
 
@@ -39,6 +40,18 @@ pub fn a_root_that_is_no_place_for_pins_is_refused() {
     fs::write(below.join("precious"), "data").unwrap();
     assert!(matches!(remove(&below), Err(Error::NoBpffs { .. })));
     assert!(below.join("precious").exists());
+}
+
+pub fn directories_of_others_are_refused() {
+    let root = Root::new("exposed");
+    fs::create_dir_all(root.path().join("1/links")).unwrap();
+    // Made here with the usual mask, others may list it but not write.
+    drop(root.open());
+    chown(root.path().join("1/links"), Some(65_534), None).unwrap();
+    assert!(matches!(Datapath::open(root.path(), SMALL), Err(Error::Exposed { .. })));
+    chown(root.path().join("1/links"), Some(0), None).unwrap();
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(matches!(Datapath::open(root.path(), SMALL), Err(Error::Exposed { .. })));
 }
 
 pub fn removal_leaves_nothing() {

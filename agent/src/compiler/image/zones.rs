@@ -2,16 +2,16 @@
 
 use cmgate_common::layout::Leaf;
 use cmgate_common::layout::counters::INTERFACES;
-use cmgate_common::layout::image::{InterfaceRule, Kind};
+use cmgate_common::layout::image::{InterfaceRule, Kind, Origin};
 
 use super::bits::{self, Bits, Interner};
 use super::kinds;
 use super::too_large::{Limit, TooLarge};
-use crate::compiler::policy::{Policy, SetId};
+use crate::compiler::policy::{Line, Policy, SetId};
 
 /// The zones of a policy.
 pub(super) struct Zones {
-    /// The bindings a zone's addresses are in; zone 0 is in none.
+    /// The bindings a zone's addresses are in, and behind those whether they are [`Self::anywhere`]; zone 0 is in none.
     bindings: Vec<Box<[u64]>>,
     of_signatures: Vec<u32>,
 }
@@ -20,7 +20,8 @@ impl Zones {
     /// Sorts the swept signatures into zones.
     pub(super) fn of(policy: &Policy, signatures: &[Box<[u64]>]) -> Result<Self, TooLarge> {
         let mut zones = Interner::default();
-        let unbound = Bits::below(policy.bindings.len());
+        let anywhere = policy.bindings.len();
+        let unbound = Bits::below(anywhere + 1);
         zones.number(unbound.words());
         let mut of_signatures = Vec::with_capacity(signatures.len());
         for signature in signatures {
@@ -29,6 +30,9 @@ impl Zones {
                 if is_in(signature, binding.systems) {
                     bound.insert(index);
                 }
+            }
+            if bound == unbound && failsafe(policy).any(|sources| is_in(signature, sources)) {
+                bound.insert(anywhere);
             }
             of_signatures.push(zones.number(bound.words()));
         }
@@ -42,25 +46,38 @@ impl Zones {
     }
 
     /// The table of [`InterfaceRule`]s. An interface without a binding takes what is bound to none, and a bound one
-    /// nothing else than its systems. `leaf`: the leaf of a signature that stands in for a source.
+    /// nothing else than its systems, and whom the failsafe admits: a binding must not lock them out. `leaf`: the leaf of a signature that stands in for a source.
     pub(super) fn interface_rows(
         &self,
         policy: &Policy,
         stand_ins: &[Option<usize>],
         leaf: impl Fn(usize) -> Leaf,
     ) -> Result<Vec<u32>, TooLarge> {
-        let unbound = InterfaceRule { zones: 1, stand_in: Leaf::default() };
+        let anywhere = policy.bindings.len();
+        let taking = |wanted: &dyn Fn(&[u64]) -> bool| {
+            let zones = self.bindings.iter().map(|bindings| u32::from(wanted(bindings))).enumerate();
+            zones.fold(0, |zones, (zone, taken)| zones | taken << zone)
+        };
+        let bound_nowhere = |bindings: &[u64]| !(0..anywhere).any(|index| bits::contains(bindings, index));
+        let unbound = InterfaceRule { zones: taking(&bound_nowhere), stand_in: Leaf::default() };
         let mut rules = vec![unbound; INTERFACES as usize];
         for (index, (binding, stand_in)) in policy.bindings.iter().zip(stand_ins).enumerate() {
             Limit::Interfaces.check(u64::from(binding.row) + 1)?;
-            let inside = self.bindings.iter().map(|bindings| u32::from(bits::contains(bindings, index)));
             rules[binding.row as usize] = InterfaceRule {
-                zones: inside.enumerate().fold(0, |zones, (zone, inside)| zones | inside << zone),
+                zones: taking(&|bindings| {
+                    bits::contains(bindings, index) || bits::contains(bindings, anywhere)
+                }),
                 stand_in: stand_in.map_or_else(Leaf::default, &leaf),
             };
         }
         Ok(rules.iter().flat_map(|rule| [rule.zones, rule.stand_in.0]).collect())
     }
+}
+
+/// The sources the failsafe admits.
+fn failsafe(policy: &Policy) -> impl Iterator<Item = SetId> + '_ {
+    let of_failsafe = |line: &&Line| policy.flows[line.flow as usize].origin == Origin::Failsafe;
+    policy.lines.iter().filter(of_failsafe).map(|line| line.sources)
 }
 
 /// For each binding with clients, the sets that hold every client there, as a further signature: its place in
