@@ -43,9 +43,9 @@ struct Files {
 
 impl Files {
     fn new(host: &str, site: &str) -> Self {
-        let files = Self { directory: tempfile::tempdir().unwrap() };
-        fs::write(files.path("cmgate.toml"), host).unwrap();
-        fs::write(files.path("site.toml"), site).unwrap();
+        let files = Self { directory: tempfile::tempdir().expect("a temporary directory") };
+        fs::write(files.path("cmgate.toml"), host).expect("a file there");
+        fs::write(files.path("site.toml"), site).expect("a file there");
         files
     }
 
@@ -68,7 +68,7 @@ fn good() -> Files {
 
 fn json(command: &mut Command, code: i32) -> Value {
     let output = command.assert().code(code).get_output().stdout.clone();
-    serde_json::from_slice(&output).unwrap()
+    serde_json::from_slice(&output).expect("JSON on standard output")
 }
 
 #[test]

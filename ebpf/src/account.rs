@@ -112,9 +112,22 @@ pub extern "C" fn report_egress(
     report(&TcContext::new(ctx), EGRESS, slot, outcome, length, ifindex)
 }
 
-/// Sends an event for a drop, unless this CPU has sent its share in this window; what is not sent is counted.
-/// Returns how many events it sent. The line for aya-log is there only where the programs are loaded with a debug
-/// level; elsewhere the verifier removes it.
+/// Whether a drop is to be told of: not where no events are wanted, nor where this CPU has sent its share in this
+/// window. What is not told is counted. In line, because under a flood this is all that is done about a drop.
+#[inline(always)]
+pub fn is_told(tables: &Maps) -> bool {
+    if tables.events_per_window() == 0 {
+        return false;
+    }
+    let told = within_limit(tables);
+    if !told {
+        tables.count(Stat::EventsLost);
+    }
+    told
+}
+
+/// Sends an event for a drop, and returns how many it sent: none where the ring has no room. The line for aya-log is
+/// there only where the programs are loaded with a debug level; elsewhere the verifier removes it.
 #[inline(always)]
 fn report<C: Capture + EbpfContext>(
     ctx: &C,
@@ -126,11 +139,7 @@ fn report<C: Capture + EbpfContext>(
 ) -> u32 {
     debug!(ctx, "dropped: hook {}, interface {}, outcome {}, {} bytes", hook, ifindex, outcome, length);
     let Some(tables) = Maps::in_slot(slot) else { return 0 };
-    if tables.events_per_window() == 0 {
-        return 0;
-    }
-    let reserved = if within_limit(&tables) { maps::EVENTS.reserve_untyped::<Event>(0) } else { None };
-    let Some(mut entry) = reserved else {
+    let Some(mut entry) = maps::EVENTS.reserve_untyped::<Event>(0) else {
         tables.count(Stat::EventsLost);
         return 0;
     };

@@ -4,11 +4,14 @@
 //! that a signal, a panic or a killed run leaves nothing that the next run does not remove.
 
 pub mod agent;
+pub mod bench;
 pub mod binary;
 pub mod client;
 pub mod demo;
 pub mod evidence;
 pub mod explain;
+pub mod frames;
+pub mod gate;
 pub mod install;
 pub mod kernel;
 pub mod link;

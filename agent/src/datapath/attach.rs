@@ -189,7 +189,7 @@ impl Datapath {
         self.places.get(&place, 0).map_err(|error| Error::map(maps::PLACES.name, &error))
     }
 
-    fn set_place(&mut self, ifindex: u32, row: u32) -> Result<(), Error> {
+    pub(super) fn set_place(&mut self, ifindex: u32, row: u32) -> Result<(), Error> {
         let place = ifindex % INTERFACE_PLACES;
         self.places.set(place, row, 0).map_err(|error| Error::map(maps::PLACES.name, &error))
     }

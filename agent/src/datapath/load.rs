@@ -8,7 +8,7 @@ use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 
 use super::maps::{self, Room, Spec};
 use super::pins::{LinkKind, Pins};
-use super::{Error, ProgramUse, logs};
+use super::{Error, ProgramUse, Timed, logs};
 
 /// The programs, as the build script made them. Empty where it was told to skip them.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cmgate-bpf"));
@@ -21,6 +21,8 @@ pub const EGRESS: &str = "cmgate_egress";
 pub const PROBE: &str = "cmgate_probe";
 /// The program that tells the time.
 pub const CLOCK: &str = "cmgate_clock";
+/// The program that drops at once; loaded where something is timed.
+pub const FLOOR: &str = "cmgate_floor";
 
 /// The programs, verified and in the kernel, over maps that are all pinned.
 pub struct Programs(Ebpf);
@@ -78,6 +80,16 @@ impl Programs {
             LinkKind::Egress => EGRESS,
         };
         let program = self.0.program(name).ok_or_else(|| Error::missing(name))?;
+        program.fd().map(AsFd::as_fd).map_err(|error| Error::program(name, &error))
+    }
+
+    /// A program to be timed.
+    pub fn timed(&mut self, timed: Timed) -> Result<BorrowedFd<'_>, Error> {
+        let name = timed.program();
+        let program = xdp(&mut self.0, name)?;
+        if program.fd().is_err() {
+            program.load().map_err(|error| Error::program(name, &error))?;
+        }
         program.fd().map(AsFd::as_fd).map_err(|error| Error::program(name, &error))
     }
 

@@ -23,8 +23,10 @@ mod occupancy;
 mod pins;
 mod probe;
 mod publish;
+mod rehearse;
 mod remove;
 mod shared;
+mod stopwatch;
 mod sys;
 mod ticks;
 
@@ -49,7 +51,9 @@ pub use inspect::{FlowCounters, Live, LiveInterface, MapUse, OutcomeCount, Progr
 pub use nic::{Attached, Egress, Mode, Nic, Note, Xdp};
 pub use probe::{Hook, Judgement, Probe};
 pub use publish::{Generation, IdleTimes, Parameters, Published};
+pub use rehearse::Counted;
 pub use remove::{Removed, remove};
+pub use stopwatch::{Lap, Stopwatch, Timed};
 
 /// Where the pins stand unless told otherwise.
 pub const DEFAULT_ROOT: &str = "/sys/fs/bpf/cmgate";

@@ -182,12 +182,17 @@ pub fn detach_link(link: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Runs a program once over `data` and returns what it returned.
 pub fn test_run(program: impl AsFd, data: &[u8]) -> io::Result<u32> {
+    test_runs(program, data, 1)
+}
+
+/// Runs a program `repeat` times over `data` and returns what it returned last.
+pub fn test_runs(program: impl AsFd, data: &[u8], repeat: u32) -> io::Result<u32> {
     let length = u32::try_from(data.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut run = TestRun {
         fd: descriptor(program.as_fd()),
         data_in_length: length,
         data_in: data.as_ptr() as u64,
-        repeat: 1,
+        repeat,
         ..TestRun::default()
     };
     bpf(PROG_TEST_RUN, &mut run)?;

@@ -164,3 +164,104 @@ impl Judge {
         Ruling { reason: decision.reason, flow }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::catalogue::Catalogue;
+    use crate::compiler::image;
+    use crate::compiler::lines::{self, Machine};
+    use crate::config::{self, Memory as Files};
+    use crate::life::parameters;
+
+    const SITE: &str = r#"
+edition = "current"
+[[system]]
+name = "relay"
+roles = []
+addresses = ["10.0.0.1"]
+[[system]]
+name = "mp01"
+roles = ["management-point", "distribution-point"]
+addresses = ["10.1.1.20"]
+[[system]]
+name = "clients"
+roles = ["client"]
+addresses = ["10.20.0.0/16"]
+"#;
+
+    fn judge(host: &str) -> Judge {
+        let host = format!("site = \"site.toml\"\nhost = \"relay\"\nmode = \"audit\"\n{host}");
+        let files = Files::new([("cmgate.toml", host.as_str()), ("site.toml", SITE)]);
+        let loaded = config::parse(&files, Path::new("cmgate.toml")).unwrap();
+        let names = loaded.host.interfaces.iter().map(|interface| interface.name.as_str());
+        let rows = parameters::rows(names, &[]);
+        let machine = Machine { own: vec!["10.0.0.1/24".parse().unwrap()], interfaces: rows.clone() };
+        let compiled = lines::compile(Catalogue::embedded(), &loaded.site, &loaded.host, &machine);
+        let image = image::build(&compiled.policy).unwrap();
+        Judge::new(compiled.policy, image, parameters::flags(&loaded.host), rows)
+    }
+
+    const BOUND: &str = r#"
+transit = true
+[[interface]]
+name = "eth1"
+systems = ["clients"]
+[[interface]]
+name = "eth2"
+systems = ["mp01"]
+[[interface]]
+name = "eth3"
+"#;
+
+    fn ask(source: &str, destination: &str, service: &str) -> Question {
+        Question::new(source, destination, service).unwrap()
+    }
+
+    #[test]
+    fn a_packet_comes_in_where_its_source_belongs_unless_asked_otherwise() {
+        let judge = judge(BOUND);
+        let row = |source| judge.row(&ask(source, "10.1.1.20", "tcp/443"));
+        assert_eq!([row("10.20.3.4"), row("10.1.1.21"), row("10.66.0.1")], [Some(1), Some(3), Some(3)]);
+        let on = |name: &str| Question {
+            interface: Some(name.to_owned()),
+            ..ask("10.20.3.4", "10.1.1.20", "tcp/443")
+        };
+        assert_eq!([judge.row(&on("eth2")), judge.row(&on("eth7"))], [Some(2), None]);
+        assert_eq!(judge.answer(&on("eth2"), 2).reason, Reason::Spoofed);
+        assert_eq!(judge.answer(&on("eth1"), 1).reason, Reason::Policy);
+    }
+
+    #[test]
+    fn one_answer_does_not_hang_on_the_one_before() {
+        let judge = judge("transit = true\ninterfaces = [\"eth1\"]\n");
+        let forth = ask("10.20.3.4", "10.1.1.20", "tcp/443");
+        let back = Question { source_port: Some(443), ..ask("10.1.1.20", "10.20.3.4", "tcp/49152") };
+        for _ in 0..2 {
+            assert_eq!(judge.answer(&forth, 1).reason, Reason::Policy);
+            assert_eq!(judge.answer(&back, 1).reason, Reason::NoState);
+        }
+    }
+
+    #[test]
+    fn what_leaves_is_told_by_its_flow_and_leaves_freely_unless_that_is_enforced() {
+        let asked = ask("10.0.0.1", "10.1.1.20", "tcp/9999");
+        let free = judge("interfaces = [\"eth1\"]\n");
+        assert_eq!(free.hook(&asked), Hook::Egress);
+        assert_eq!(free.answer(&asked, 1).reason, Reason::Always);
+        let enforced = judge("interfaces = [\"eth1\"]\negress = \"enforce\"\n");
+        assert!(!enforced.answer(&asked, 1).reason.admits());
+    }
+
+    #[test]
+    fn the_other_flows_that_fit_are_told_apart_from_the_one_that_counts() {
+        let judge = judge("transit = true\ninterfaces = [\"eth1\"]\n");
+        let asked = ask("10.20.3.4", "10.1.1.20", "tcp/443");
+        let counted = judge.answer(&asked, 1).flow.unwrap().id.clone();
+        let also = judge.also(&asked, Some(&counted));
+        assert_eq!(also.len(), 1);
+        assert!(also[0].starts_with("client:") && also[0] != counted, "{also:?}");
+    }
+}

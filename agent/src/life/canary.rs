@@ -103,3 +103,56 @@ fn question(source: IpAddr, destination: IpAddr, asked: Asked) -> Question {
     let (protocol, port) = (String::new(), Value::Null);
     Question { source, destination, protocol, port, asked, source_port: None, interface: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use cmgate_common::layout::image::Origin;
+
+    use super::*;
+    use crate::compiler::policy::{FlowInfo, ServiceRange, SetId};
+
+    fn policy(flows: u32) -> Policy {
+        let info = |number| FlowInfo {
+            id: format!("allow/{number}"),
+            origin: Origin::Allow,
+            initiator: String::new(),
+            responder: String::new(),
+            service: String::new(),
+            written: None,
+            tftp: false,
+            broadcast: false,
+        };
+        let range = |bank, port| ServiceRange { bank, first: port, last: port };
+        let line = |flow| Line {
+            flow,
+            sources: SetId(0),
+            destinations: SetId(1),
+            services: vec![range(if flow % 2 == 0 { Bank::Tcp } else { Bank::Icmpv6 }, 128 << 8)],
+        };
+        let set =
+            |nets: &[&str]| -> AddressSet { nets.iter().map(|net| net.parse::<IpAddr>().unwrap()).collect() };
+        Policy {
+            flows: (0..flows).map(info).collect(),
+            lines: (0..flows).map(line).collect(),
+            sets: vec![set(&["10.0.0.9", "2001:db8::9"]), set(&["10.0.0.1", "2001:db8::1"])],
+            known: SetId(0),
+            own: set(&["10.0.0.1", "2001:db8::1"]),
+            broadcasts: set(&[]),
+            bindings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn canaries_are_spread_over_the_flows_and_strangers_come_in_both_families() {
+        let few = questions(&policy(3));
+        let asked: Vec<_> = few.iter().map(|question| (question.source.is_ipv4(), question.asked)).collect();
+        let echo = Asked::Icmp { kind: 128, code: 0 };
+        let request = Asked::Tcp(128 << 8);
+        assert_eq!(
+            asked,
+            [(true, request), (false, echo), (true, request), (true, NOTHING), (false, NOTHING)]
+        );
+        let many = questions(&policy(1000));
+        assert!(many.len() <= FLOWS + 2 && many.len() > FLOWS / 2, "{}", many.len());
+    }
+}

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::config::Host;
 use crate::datapath::Events;
@@ -25,6 +26,7 @@ const REOPEN: Duration = Duration::from_secs(5);
 pub struct Doors {
     metrics: watch::Sender<Option<SocketAddr>>,
     control: watch::Sender<PathBuf>,
+    answering: JoinHandle<()>,
     /// Requests to read the files again.
     pub reloads: mpsc::Receiver<ReloadRequest>,
 }
@@ -45,9 +47,17 @@ impl Doors {
         let pins = pins.to_owned();
         let desk = Desk { board: board.clone(), sample: sample.clone(), pins: pins.clone(), reloads: asking };
         tokio::spawn(page::serve(metrics_at, board.clone(), pins.clone()));
-        tokio::spawn(control::serve(control_at, desk));
+        let answering = tokio::spawn(control::serve(control_at, desk));
         tokio::spawn(hear(pins, sample, board.clone(), here));
-        Self { metrics, control, reloads }
+        Self { metrics, control, answering, reloads }
+    }
+
+    /// Closes them, and takes the control socket away.
+    pub async fn close(self) {
+        drop((self.metrics, self.control));
+        if let Err(error) = self.answering.await {
+            tracing::warn!("the control socket did not close: {error}");
+        }
     }
 
     /// Moves them where the host file wants them now.

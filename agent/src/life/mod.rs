@@ -70,6 +70,7 @@ pub async fn run(options: Options) -> Result<()> {
         doors.follow(agent.host());
     }
     notify::stopping();
+    doors.close().await;
     tracing::info!("the agent ends; the gate stands as it is (`cmgate detach` removes it)");
     Ok(())
 }
@@ -88,7 +89,7 @@ fn start(options: &Options, board: &Board, here: &Surroundings) -> Result<Agent>
     }
     let host = choice.first().and_then(|orders| orders.host.as_ref());
     let gate = Gate::open(&options.pins, host)?;
-    let (agent, guarding) = Agent::begin((&options.config, board.clone()), gate, choice, reading, here)?;
+    let (agent, guarding) = Agent::begin((&options.config, board.clone()), gate, choice, &reading, here)?;
     match guarding.occupied {
         Some(occupied) => Err(occupied).context("the gate stands on the other interfaces alone"),
         None => Ok(agent),

@@ -12,7 +12,7 @@ pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
         Err(error) => {
-            tracing::warn!("the service manager is not told of the reload: no monotonic time: {error}")
+            tracing::warn!("the service manager is not told of the reload: no monotonic time: {error}");
         }
     }
 }

@@ -63,7 +63,7 @@ impl Agent {
         (config, board): (&Path, Board),
         mut gate: Gate,
         choice: Vec<Orders>,
-        reading: Reading,
+        reading: &Reading,
         here: &Surroundings,
     ) -> Result<(Self, Guarding)> {
         let begun = Instant::now();
@@ -84,9 +84,10 @@ impl Agent {
             let config = config.to_owned();
             let mut agent = Self { config, board, gate, orders, compiled_for, print, watched, files: None };
             agent.in_force(&enforced);
-            agent.keep(&reading);
+            agent.tell_of_files(problem.as_deref());
             agent.ended(Cause::Start, begun, Duration::ZERO, Some(&enforced), problem);
             let guarding = agent.guard(here);
+            agent.keep(reading);
             return Ok((agent, guarding));
         }
         Err(match refused {
@@ -105,7 +106,10 @@ impl Agent {
     pub(super) fn watch_files(&mut self) {
         match Files::new() {
             Ok(files) => self.files = Some(files),
-            Err(error) => self.board.warn("files", [format!("{error:#}: changes go unseen until SIGHUP")]),
+            Err(error) => {
+                tracing::warn!("{error:#}");
+                self.board.warn("watch", [format!("{error:#}: changes go unseen until SIGHUP")]);
+            }
         }
         self.look_there();
     }
@@ -126,7 +130,7 @@ impl Agent {
         self.watched.clone_from(&reading.files);
         self.look_there();
         if reading.print != self.print {
-            self.take(Cause::Files, reading, begun, here);
+            self.take(Cause::Files, &reading, begun, here);
         }
     }
 
@@ -136,7 +140,7 @@ impl Agent {
         let reading = sources::read(&self.config);
         self.watched.clone_from(&reading.files);
         self.look_there();
-        self.take(cause, reading, begun, here)
+        self.take(cause, &reading, begun, here)
     }
 
     /// Compiles what is enforced anew where this machine's addresses have changed, and guards what has appeared.
@@ -158,11 +162,7 @@ impl Agent {
 
     /// The state in a line.
     pub(super) fn words(&self) -> String {
-        let source = match self.orders.source {
-            PolicySource::Files => "the files are enforced",
-            PolicySource::LastGood => "the files are bad, the last good ones are enforced",
-            PolicySource::Failsafe => "the files are bad, failsafe alone is enforced",
-        };
+        let source = self.orders.source.words();
         let unguarded = self.board.read().unguarded;
         if unguarded.is_empty() {
             return source.to_owned();
@@ -171,7 +171,7 @@ impl Agent {
         format!("{source}; not guarded: {}", names.join(", "))
     }
 
-    fn take(&mut self, cause: Cause, reading: Reading, begun: Instant, here: &Surroundings) -> Reload {
+    fn take(&mut self, cause: Cause, reading: &Reading, begun: Instant, here: &Surroundings) -> Reload {
         let read = begun.elapsed();
         notify::reloading();
         self.print = reading.print;
@@ -180,9 +180,11 @@ impl Agent {
                 for diagnostic in &report.diagnostics {
                     tracing::error!("{diagnostic}");
                 }
+                self.tell_of_files(Some(&report.to_string()));
                 self.ended(cause, begun, read, None, Some(report.to_string()));
             }
             Ok(loaded) if self.enforces(loaded.fingerprint) => {
+                self.tell_of_files(None);
                 self.ended(cause, begun, read, None, None);
             }
             Ok(loaded) => {
@@ -192,14 +194,20 @@ impl Agent {
                         self.orders = orders;
                         self.compiled_for = here.clone();
                         self.in_force(&enforced);
+                        self.tell_of_files(None);
                         self.ended(cause, begun, read, Some(&enforced), None);
-                        self.keep(&reading);
                     }
-                    Err(refusal) => self.refused(cause, begun, read, &refusal),
+                    Err(refusal) => {
+                        self.tell_of_files(Some(&refusal.to_string()));
+                        self.refused(cause, begun, read, &refusal);
+                    }
                 }
             }
         }
         self.guard(here);
+        if self.board.read().last_reload.is_some_and(|reload| reload.result == ReloadResult::Done) {
+            self.keep(reading);
+        }
         notify::ready(&self.words());
         self.board.read().last_reload.expect("an attempt was just noted")
     }
@@ -209,11 +217,24 @@ impl Agent {
     }
 
     fn look_there(&mut self) {
-        let watched = self.watched.iter().map(PathBuf::as_path);
-        if let Some(Err(error)) = self.files.as_mut().map(|files| files.watch(watched)) {
+        let Some(files) = &mut self.files else { return };
+        let failed = files.watch(self.watched.iter().map(PathBuf::as_path)).err();
+        if let Some(error) = &failed {
             tracing::warn!("{error:#}");
-            self.board.warn("files", [format!("{error:#}")]);
         }
+        self.board.warn("watch", failed.map(|error| format!("{error:#}")));
+    }
+
+    /// Bad files stay a warning until they are good, whatever is enforced for other reasons meanwhile.
+    fn tell_of_files(&self, problem: Option<&str>) {
+        let warning = problem.map(|problem| {
+            let others = problem.lines().count() - 1;
+            let first = problem.lines().next().unwrap_or_default();
+            let more =
+                if others == 0 { String::new() } else { format!(" (and {others} more: see `cmgate check`)") };
+            format!("not enforced as they are: {first}{more}")
+        });
+        self.board.warn("files", warning);
     }
 
     /// Keeps good files as the last good ones. Where they cannot be kept the gate stands all the same.
@@ -238,7 +259,11 @@ impl Agent {
             status.selftest = Some(true);
         });
         for warning in &enforced.warnings {
-            tracing::warn!("{warning}");
+            tracing::debug!("{warning}");
+        }
+        match enforced.warnings.len() {
+            0 => {}
+            warnings => tracing::warn!("{warnings} warnings about the policy: see `cmgate check`"),
         }
         self.board.warn("policy", enforced.warnings.clone());
     }
@@ -269,7 +294,7 @@ impl Agent {
         match (result, enforced) {
             (ReloadResult::Failed, None) => tracing::error!("nothing was changed ({})", cause.name()),
             (ReloadResult::Failed, Some(enforced)) => {
-                tracing::error!("generation {} rules: {:?}", enforced.generation, self.orders.source);
+                tracing::error!("generation {} rules: {}", enforced.generation, self.orders.source.words());
             }
             (_, Some(enforced)) => tracing::info!(
                 "generation {} rules ({}), {total:?} after it was begun; compiled in {:?}, swapped in {:?}",

@@ -52,6 +52,20 @@ pub enum PolicySource {
     Failsafe,
 }
 
+impl PolicySource {
+    /// In a sentence.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Files => "the files are enforced",
+            Self::LastGood => "the files are bad, and the last good ones are enforced",
+            Self::Failsafe => {
+                "the files are bad and no good ones are known: only failsafe and what is always admitted passes"
+            }
+        }
+    }
+}
+
 /// One attempt to put a policy in force.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reload {

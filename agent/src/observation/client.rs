@@ -51,7 +51,19 @@ impl Client {
     /// # Errors
     /// If the agent cannot answer, or answers what this release does not understand.
     pub async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T> {
-        let answer = self.ask(Method::GET, path).await?.into_body().collect().await?.to_bytes();
+        self.read(Method::GET, path).await
+    }
+
+    /// Asks for something to be done.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn post<T: DeserializeOwned>(&mut self, path: &str) -> Result<T> {
+        self.read(Method::POST, path).await
+    }
+
+    async fn read<T: DeserializeOwned>(&mut self, method: Method, path: &str) -> Result<T> {
+        let answer = self.ask(method, path).await?.into_body().collect().await?.to_bytes();
         serde_json::from_slice(&answer).with_context(|| {
             format!("{} answers what this release does not understand", self.socket.display())
         })

@@ -56,7 +56,8 @@ pub async fn serve(mut path: watch::Receiver<PathBuf>, desk: Desk) {
         let wanted = path.borrow_and_update().clone();
         let served = async {
             loop {
-                let listener = patience::get("control socket", &board, || bind(&wanted)).await;
+                let (listener, _removed_at_the_end) =
+                    patience::get("control socket", &board, || bind(&wanted)).await;
                 if let Err(error) = axum::serve(listener, routes.clone()).await {
                     tracing::warn!("control socket {}: {error}", wanted.display());
                 }
@@ -66,15 +67,23 @@ pub async fn serve(mut path: watch::Receiver<PathBuf>, desk: Desk) {
             () = served => false,
             changed = path.changed() => changed.is_err(),
         };
-        // A socket left behind refuses whoever connects, which reads as "no agent runs": no harm.
-        let _ = std::fs::remove_file(&wanted);
         if ended {
             return;
         }
     }
 }
 
-async fn bind(path: &Path) -> Result<UnixListener> {
+/// A socket that this agent made, and removes.
+struct Made(PathBuf);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // One left behind refuses whoever connects, which reads as "no agent runs": no harm.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+async fn bind(path: &Path) -> Result<(UnixListener, Made)> {
     let shown = path.display();
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
@@ -92,9 +101,10 @@ async fn bind(path: &Path) -> Result<UnixListener> {
         Err(error) => return Err(error).with_context(|| format!("cannot look at {shown}")),
     }
     let listener = UnixListener::bind(path).with_context(|| format!("cannot make {shown}"))?;
+    let made = Made(path.to_owned());
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(MODE))
         .with_context(|| format!("cannot set who may open {shown}"))?;
-    Ok(listener)
+    Ok((listener, made))
 }
 
 /// An error as text, with the status it means.
@@ -149,4 +159,123 @@ async fn reload(State(desk): State<Desk>) -> Answer<Reload> {
     desk.reloads.send(answer).await.map_err(|_| Failure(anyhow::anyhow!("the agent is about to end")))?;
     let reload = ended.await.map_err(|_| Failure(anyhow::anyhow!("the agent is about to end")))?;
     Ok(Json(reload))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::agent::{ReloadResult, Seconds};
+    use crate::observation::client::Client;
+    use crate::observation::drops::Drop;
+
+    struct Door {
+        directory: tempfile::TempDir,
+        sample: Sample,
+        board: Board,
+        reloads: mpsc::Receiver<ReloadRequest>,
+        path: watch::Sender<PathBuf>,
+    }
+
+    impl Door {
+        fn open(name: &str) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let (asking, reloads) = mpsc::channel(1);
+            let (sample, board) = (Sample::default(), Board::new("/x".into()));
+            let pins = directory.path().join("pins");
+            let desk = Desk { board: board.clone(), sample: sample.clone(), pins, reloads: asking };
+            let (path, at) = watch::channel(directory.path().join(name));
+            tokio::spawn(serve(at, desk));
+            Self { directory, sample, board, reloads, path }
+        }
+
+        /// Connects as soon as the socket is there.
+        async fn client(&self) -> Client {
+            let path = self.path.borrow().clone();
+            loop {
+                match Client::connect(&path).await.unwrap() {
+                    Some(client) => return client,
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        }
+    }
+
+    fn dropped() -> Drop {
+        serde_json::from_value(serde_json::json!({
+            "time": "T", "interface": "eth1", "hook": "ingress", "verdict": "drop", "reason": "service",
+            "length": 60, "generation": 1,
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn drops_are_followed_as_they_come() {
+        let door = Door::open("control.sock");
+        let mut client = door.client().await;
+        let sample = door.sample.clone();
+        let feed = tokio::spawn(async move {
+            loop {
+                sample.push(dropped());
+                tokio::task::yield_now().await;
+            }
+        });
+        let mut lines = Vec::new();
+        let followed = client.lines("/v1/drops/follow", |line| {
+            lines.push(serde_json::from_slice::<Drop>(line)?);
+            anyhow::ensure!(lines.len() < 3, "enough");
+            Ok(())
+        });
+        assert_eq!(followed.await.unwrap_err().to_string(), "enough");
+        feed.abort();
+        assert_eq!(lines, [dropped(), dropped(), dropped()]);
+    }
+
+    #[tokio::test]
+    async fn a_reload_is_answered_with_how_it_ended() {
+        let mut door = Door::open("control.sock");
+        let answer = {
+            let mut client = door.client().await;
+            tokio::spawn(async move { client.post::<Reload>("/v1/reload").await })
+        };
+        let ended = Reload {
+            result: ReloadResult::Failed,
+            cause: "request".to_owned(),
+            at: "T".to_owned(),
+            seconds: Seconds::default(),
+            error: Some("site.toml:1:1: no".to_owned()),
+        };
+        door.reloads.recv().await.unwrap().send(ended.clone()).unwrap();
+        assert_eq!(answer.await.unwrap().unwrap(), ended);
+    }
+
+    #[tokio::test]
+    async fn only_owner_and_group_may_connect_and_a_dead_agents_socket_is_replaced() {
+        let door = Door::open("a/control.sock");
+        door.client().await;
+        let path = door.path.borrow().clone();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
+        let left = door.directory.path().join("left.sock");
+        drop(std::os::unix::net::UnixListener::bind(&left).unwrap());
+        assert!(Client::connect(&left).await.unwrap().is_none());
+        door.path.send(left.clone()).unwrap();
+        door.client().await;
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn somebody_elses_file_is_left_alone() {
+        let door = Door::open("control.sock");
+        door.client().await;
+        let file = door.directory.path().join("precious");
+        std::fs::write(&file, "text").unwrap();
+        door.path.send(file.clone()).unwrap();
+        while door.board.read().warnings.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let warning = door.board.read().warnings["control socket"][0].clone();
+        assert!(warning.contains("is no socket"), "{warning}");
+        door.path.send(door.directory.path().join("control.sock")).unwrap();
+        door.client().await;
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "text");
+    }
 }

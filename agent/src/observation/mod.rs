@@ -8,6 +8,7 @@ pub mod drops;
 pub mod flows;
 pub mod log;
 pub mod metrics;
+mod overview;
 pub mod page;
 mod patience;
 pub mod status;

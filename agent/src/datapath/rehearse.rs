@@ -1,0 +1,89 @@
+//! The programs themselves, run on single frames: for tests and benchmarks, on a pin root of their own.
+//!
+//! Unlike the [`Probe`](super::Probe), which judges and leaves no trace, these are the programs that stand on the
+//! interfaces, under the generation that rules: they count, and they remember flows.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cmgate_common::layout::counters::{Count, INTERFACES, Stat};
+use cmgate_common::reason::Outcome;
+
+use super::names::Names;
+use super::pins::LinkKind;
+use super::{Datapath, Error, Hook, counters, maps, sys};
+
+/// The kernel runs a program on a frame as if it had come over `lo` of the caller's network namespace.
+const LOOPBACK: u32 = 1;
+
+/// What a program returns for a frame that goes on: `XDP_PASS`, and `TC_ACT_UNSPEC` as the kernel reports it.
+const XDP_PASS: u32 = 2;
+const TC_ACT_UNSPEC: u32 = u32::MAX;
+
+/// Every counter there is; zeros are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// By hook, interface row, verdict and reason.
+    pub outcomes: Vec<(Hook, u32, Outcome, Count)>,
+    /// By flow id.
+    pub flows: Vec<(String, Count)>,
+    /// By [`Stat`].
+    pub stats: [u64; Stat::COUNT as usize],
+}
+
+impl Datapath {
+    /// Lets the program of `hook` have a frame of 15 to about 3,500 bytes, as if over the interface in `row`. Says
+    /// whether the frame goes on.
+    ///
+    /// `lo` is counted in that row from then on, which no attached interface may share: this is for a datapath that is
+    /// attached to nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Program`] where the kernel does not run it; [`Error::Map`].
+    pub fn rehearse(&mut self, hook: Hook, row: u32, frame: &[u8]) -> Result<bool, Error> {
+        self.set_place(LOOPBACK, row)?;
+        let (kind, on) = match hook {
+            Hook::Ingress => (LinkKind::Ingress, XDP_PASS),
+            Hook::Egress => (LinkKind::Egress, TC_ACT_UNSPEC),
+        };
+        let value = sys::test_run(self.programs.fd(kind)?, frame).map_err(|error| Error::Program {
+            program: format!("of the hook {hook:?}"),
+            reason: format!("it cannot be run on a frame of {} bytes: {error}", frame.len()),
+            is_final: true,
+        })?;
+        Ok(value == on)
+    }
+
+    /// Reads every counter.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Map`] where one cannot be read.
+    pub fn counted(&self) -> Result<Counted, Error> {
+        let mut outcomes = Vec::new();
+        for row in 0..INTERFACES {
+            let of_row = counters::row(&self.pins, row)?;
+            outcomes.extend(of_row.into_iter().map(|(hook, outcome, count)| (hook, row, outcome, count)));
+        }
+        let names = Names::open(&self.pins)?;
+        let flows = counters::flows(&self.pins, names.ids().len() as u32)?;
+        let flows = names.ids().iter().cloned().zip(flows).filter(|(_, flow)| flow.packets != 0);
+        let flows = flows.map(|(id, flow)| (id, Count { packets: flow.packets, bytes: flow.bytes }));
+        Ok(Counted { outcomes, flows: flows.collect(), stats: counters::stats(&self.pins)? })
+    }
+
+    /// Forgets every flow and every fragmented datagram, so that one rehearsal knows nothing of another.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Map`] where the tables cannot be opened.
+    pub fn forget_flows(&mut self) -> Result<(), Error> {
+        for table in [&maps::PENDING, &maps::ANSWERED, &maps::FRAGMENTS, &maps::PORTS] {
+            let (entries, _) = table.shared::<AtomicU64>(&self.pins.map(table.name))?;
+            for word in entries.words() {
+                word.store(0, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+}

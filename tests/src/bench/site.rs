@@ -1,0 +1,123 @@
+//! Sites of a given size: networks of clients that may ask this host, and machines behind it, for thirty services.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use cmgate::catalogue::Catalogue;
+use cmgate::compiler::image::{Image, build};
+use cmgate::compiler::lines::{Machine, compile};
+use cmgate::compiler::policy::Policy;
+use cmgate::config::{self, Memory};
+use cmgate::datapath::{Generation, Parameters};
+use cmgate_common::layout::control::Flags;
+
+/// This host, which is a management point and relays.
+pub const HOST: (Ipv4Addr, Ipv6Addr) =
+    (Ipv4Addr::new(10, 1, 1, 1), Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1));
+/// A management point behind it.
+pub const BEHIND: (Ipv4Addr, Ipv6Addr) =
+    (Ipv4Addr::new(10, 1, 1, 20), Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x20));
+
+/// UDP ports that the allow names, besides what the catalogue admits.
+const SERVICES: u16 = 30;
+
+/// A site of this many networks, each a /24 and a /64.
+pub struct Site {
+    policy: Policy,
+    image: Image,
+}
+
+impl Site {
+    /// Writes the files and compiles them.
+    ///
+    /// # Errors
+    ///
+    /// When the agent's own rooms do not take them.
+    pub fn new(networks: u32) -> Result<Self> {
+        let site = text(networks);
+        let files = Memory::new([("cmgate.toml", FILE), ("site.toml", site.as_str())]);
+        let loaded = match config::parse(&files, Path::new("cmgate.toml")) {
+            Ok(loaded) => loaded,
+            Err(report) => bail!("the files of this benchmark are wrong:\n{report}"),
+        };
+        let own = [format!("{}/24", HOST.0).parse()?, format!("{}/64", HOST.1).parse()?].to_vec();
+        let machine = Machine { own, interfaces: vec![(1, "eth0".to_owned())] };
+        let policy = compile(Catalogue::embedded(), &loaded.site, &loaded.host, &machine).policy;
+        let image = build(&policy)?;
+        Ok(Self { policy, image })
+    }
+
+    /// The pages of 1 KiB its tables take.
+    pub fn pages(&self) -> u32 {
+        self.image.memory().div_ceil(1024) as u32
+    }
+
+    /// As the datapath takes it.
+    pub fn generation(&self, events_per_second: u32) -> Generation<'_> {
+        Generation {
+            words: &self.image.words,
+            directory: self.image.directory,
+            flows: self.policy.flows.iter().map(|flow| flow.id.as_str()).collect(),
+            parameters: Parameters { flags: Flags::TRANSIT, events_per_second, ..Parameters::default() },
+        }
+    }
+}
+
+/// `cmgate.toml`.
+const FILE: &str = r#"
+    site = "site.toml"
+    host = "gate"
+    interfaces = ["eth0"]
+    mode = "enforce"
+    transit = true
+    [failsafe]
+    services = ["tcp/22"]
+    from = ["10.0.0.0/24"]
+"#;
+
+/// `site.toml`.
+fn text(networks: u32) -> String {
+    let quoted = |address: &dyn std::fmt::Display| format!("\"{address}\"");
+    let clients: Vec<String> = (0..networks)
+        .flat_map(|number| {
+            let (v4, v6) = network(number);
+            [quoted(&format!("{v4}/24")), quoted(&format!("{v6}/64"))]
+        })
+        .collect();
+    let services: Vec<String> =
+        (0..SERVICES).map(|number| format!("\"udp/{}\"", 2000 + 101 * number)).collect();
+    let mut site = "edition = \"current\"\nconnections = \"both\"\n".to_owned();
+    let mut system = |name: &str, role: &str, addresses: &str| {
+        writeln!(site, "[[system]]\nname = \"{name}\"\nroles = [\"{role}\"]\naddresses = [{addresses}]")
+    };
+    let both = |(v4, v6): (Ipv4Addr, Ipv6Addr)| format!("\"{v4}\", \"{v6}\"");
+    let written = system("gate", "management-point", &both(HOST))
+        .and_then(|()| system("behind", "management-point", &both(BEHIND)))
+        .and_then(|()| system("clients", "client", &clients.join(", ")));
+    written.expect("a string takes every line");
+    site + &format!(
+        "[[allow]]\nname = \"thirty\"\nfrom = [\"clients\"]\nto = [\"gate\", \"behind\"]\nservices = [{}]\n",
+        services.join(", ")
+    )
+}
+
+/// The first addresses of a network: /24s scattered over 16.0.0.0/4, and /64s of which 16 at a time share a /48, as
+/// segments of one place do.
+fn network(number: u32) -> (Ipv4Addr, Ipv6Addr) {
+    // An odd factor makes 2^20 different numbers of 2^20.
+    let scattered = number.wrapping_mul(0x9e37_79b1) & 0xf_ffff;
+    let place = (number >> 4) as u16;
+    let segment = (number & 15) as u16;
+    (
+        Ipv4Addr::from_bits(0x1000_0000 + (scattered << 8)),
+        Ipv6Addr::new(0x2001, 0xdb8, 0x1000 + place, segment, 0, 0, 0, 0),
+    )
+}
+
+/// A machine of the first network.
+pub fn client() -> (IpAddr, IpAddr) {
+    let (v4, v6) = network(0);
+    (Ipv4Addr::from_bits(v4.to_bits() + 7).into(), Ipv6Addr::from_bits(v6.to_bits() + 7).into())
+}

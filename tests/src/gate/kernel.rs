@@ -1,0 +1,83 @@
+//! The programs in the kernel, attached to nothing.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use cmgate::datapath::{Datapath, Hook, Judgement, Probe, Sizes};
+
+use super::counts::{Counter, Counts};
+use super::{Backend, Compiled};
+use crate::ownership::PinRoot;
+
+/// The programs over maps of their own, loaded once: a [`Kernel`] given back is used again.
+pub struct Kernel {
+    datapath: Datapath,
+    probe: Probe,
+    /// Dropped last, with everything below it.
+    _root: PinRoot,
+}
+
+impl Kernel {
+    /// Loads the programs, with room for this many entries in each flow table.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not take them.
+    pub fn load(flow_capacity: u32) -> Result<Self> {
+        let root = PinRoot::new("gate");
+        let sizes = Sizes { flow_capacity, fragments: flow_capacity, ..Sizes::default() };
+        let datapath = Datapath::open(root.path(), sizes).context("cannot load the programs")?;
+        let probe = Probe::open(root.path())?.context("the probe is pinned by now")?;
+        Ok(Self { datapath, probe, _root: root })
+    }
+
+    /// What the probe says of a frame, under the generation that rules.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not run it.
+    pub fn judge(&self, hook: Hook, row: u32, frame: &[u8]) -> Result<Option<Judgement>> {
+        let (slot, _) = self.probe.ruling();
+        Ok(self.probe.judge(slot, hook, row, frame)?)
+    }
+
+    /// Forgets every flow.
+    ///
+    /// # Errors
+    ///
+    /// When the tables cannot be opened.
+    pub fn forget(&mut self) -> Result<()> {
+        Ok(self.datapath.forget_flows()?)
+    }
+}
+
+impl Backend for Kernel {
+    fn publish(&mut self, compiled: &Compiled) -> Result<()> {
+        self.datapath.publish(&compiled.generation(), |_, _| Ok(()))?;
+        Ok(())
+    }
+
+    fn run(&mut self, hook: Hook, row: u32, frame: &[u8]) -> Result<bool> {
+        Ok(self.datapath.rehearse(hook, row, frame)?)
+    }
+
+    fn counts(&mut self) -> Result<Counts> {
+        let counted = self.datapath.counted()?;
+        let mut counts = Counts::default();
+        for (hook, row, outcome, count) in counted.outcomes {
+            counts.add(Counter::Outcome(hook, row, outcome), count.packets, count.bytes);
+        }
+        for (flow, count) in counted.flows {
+            counts.add(Counter::Flow(flow), count.packets, count.bytes);
+        }
+        for (stat, number) in (0..).zip(counted.stats) {
+            counts.add(Counter::Stat(stat), number, 0);
+        }
+        Ok(counts)
+    }
+
+    fn wait(&mut self, time: Duration) {
+        // Nothing tells that time has passed but the clock.
+        std::thread::sleep(time);
+    }
+}

@@ -1,0 +1,86 @@
+//! From the operator's own words to what the datapath takes.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use cmgate::catalogue::Catalogue;
+use cmgate::compiler::image::{Image, build};
+use cmgate::compiler::lines::{Machine, compile};
+use cmgate::compiler::policy::Policy;
+use cmgate::config::{self, Egress, Host, Memory, Mode};
+use cmgate::datapath::{Generation, IdleTimes, Parameters};
+use cmgate_common::layout::control::Flags;
+
+/// What an operator writes, on a machine with these addresses.
+#[derive(Clone, Debug)]
+pub struct Written<'a> {
+    /// `site.toml`.
+    pub site: &'a str,
+    /// `cmgate.toml`.
+    pub host: &'a str,
+    /// The machine's addresses, with the prefix lengths of their subnets.
+    pub own: &'a [&'a str],
+}
+
+/// A site compiled for one host, with all that the programs need.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The lines.
+    pub policy: Policy,
+    /// The tables.
+    pub image: Image,
+    /// Flags and time-outs. No events are sent: how many are depends on the clock.
+    pub parameters: Parameters,
+}
+
+impl Written<'_> {
+    /// Reads and compiles it, by the agent's own rooms. Interfaces count in rows from 1, in their order.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the files.
+    pub fn compile(&self) -> Result<Compiled> {
+        let files = Memory::new([("cmgate.toml", self.host), ("site.toml", self.site)]);
+        let loaded = match config::parse(&files, Path::new("cmgate.toml")) {
+            Ok(loaded) => loaded,
+            Err(report) => bail!("the files of this test are wrong:\n{report}"),
+        };
+        let own: Result<_, _> = self.own.iter().map(|net| net.parse()).collect();
+        let rows = (1..).zip(&loaded.host.interfaces);
+        let machine = Machine {
+            own: own.context("an address of the machine")?,
+            interfaces: rows.map(|(row, interface)| (row, interface.name.clone())).collect(),
+        };
+        let policy = compile(Catalogue::embedded(), &loaded.site, &loaded.host, &machine).policy;
+        let image = build(&policy)?;
+        Ok(Compiled { policy, image, parameters: parameters(&loaded.host) })
+    }
+}
+
+impl Compiled {
+    /// As the datapath takes it.
+    pub fn generation(&self) -> Generation<'_> {
+        Generation {
+            words: &self.image.words,
+            directory: self.image.directory,
+            flows: self.policy.flows.iter().map(|flow| flow.id.as_str()).collect(),
+            parameters: self.parameters,
+        }
+    }
+}
+
+fn parameters(host: &Host) -> Parameters {
+    let flag = |set: bool, flag| if set { flag } else { Flags::NONE };
+    let flags = flag(host.mode == Mode::Audit, Flags::AUDIT)
+        .with(flag(host.transit, Flags::TRANSIT))
+        .with(flag(host.egress == Egress::Enforce, Flags::EGRESS));
+    let table = &host.flow_table;
+    let idle = IdleTimes {
+        tcp_established: table.tcp_established,
+        tcp_closing: table.closing,
+        udp: table.udp,
+        unanswered: table.unanswered,
+        ..IdleTimes::default()
+    };
+    Parameters { flags, idle, events_per_second: 0 }
+}
