@@ -5,6 +5,7 @@
 mod edition;
 mod flow;
 mod load;
+mod markdown;
 mod ports;
 mod print;
 mod query;
@@ -35,6 +36,7 @@ static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| match load::embedded() {
 #[derive(Debug)]
 pub struct Catalogue {
     flows: Vec<Flow>,
+    sections: Vec<Section>,
     port_keys: Vec<PortKey>,
     features: Vec<Feature>,
     unchangeable: Vec<Unchangeable>,
@@ -48,6 +50,18 @@ pub struct Unchangeable {
     pub names: Vec<String>,
     /// Why not, in a sentence.
     pub reason: String,
+}
+
+/// A section of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// The page it is written on.
+    pub document: Document,
+    /// Its title, as printed.
+    pub title: String,
+    /// What it says and no flow can: an exception of Windows Firewall that names a group or a program and no port, or a
+    /// page that lists the ports elsewhere.
+    pub remarks: Vec<String>,
 }
 
 impl Catalogue {
@@ -64,6 +78,11 @@ impl Catalogue {
     /// The flows of every edition.
     pub fn all_flows(&self) -> impl Iterator<Item = &Flow> {
         self.flows.iter()
+    }
+
+    /// The sections of every document, in catalogue order; some have remarks and no flow.
+    pub fn sections(&self) -> impl Iterator<Item = &Section> {
+        self.sections.iter()
     }
 
     /// The key of `[ports]` of that name.
