@@ -2,8 +2,10 @@
 //!
 //! The data lies in `config/catalogue/` and is built into the binary. A new edition is a new data file.
 
+mod diff;
 mod edition;
 mod flow;
+mod listing;
 mod load;
 mod markdown;
 mod ports;
@@ -18,8 +20,10 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+pub use diff::Diff;
 pub use edition::{Document, Edition, UnknownDocument, UnknownEdition};
 pub use flow::{Answers, Condition, Flow, Protocol, Scope, UnknownProtocol};
+pub use listing::listing_page;
 pub use load::LoadError;
 pub use ports::{BadPorts, Feature, PortKey, PortRange, Ports, Takes};
 pub use print::{to_csv, to_json, to_table};

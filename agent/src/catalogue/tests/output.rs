@@ -104,3 +104,61 @@ fn current(name: &str, page: &str) {
 fn the_reference_page_is_current() {
     current("catalogue-keys.md", &keys_page(catalogue()));
 }
+
+#[test]
+fn the_listing_page_is_current() {
+    current("catalogue.md", &listing_page(catalogue()));
+}
+
+#[test]
+fn the_listing_page_has_every_flow_and_remark() {
+    let page = listing_page(catalogue());
+    let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, catalogue().all_flows().count());
+    for remark in catalogue().sections().flat_map(|section| &section.remarks) {
+        assert!(page.contains(remark.as_str()), "{remark}");
+    }
+}
+
+fn changes(query: &Query) -> Vec<String> {
+    let csv =
+        Diff::between(catalogue(), Edition::V2007, Edition::Current, query).to_csv().expect("plain fields");
+    csv.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_diff_tells_what_came_went_and_changed() {
+    let changes = changes(&Query::default());
+    let of = |id: &str| changes.iter().filter(|line| line.contains(&format!(",{id},"))).count();
+    assert_eq!(of("client:management-point/notification/tcp"), 1, "{changes:#?}");
+    assert_eq!(of("client:server-locator-point/http/tcp"), 1);
+    assert_eq!(of("client:management-point/http/tcp"), 0, "it is as it was");
+    let query = Query { role: Some(Role::named("upstream-wsus-server")), ..Query::default() };
+    insta::assert_snapshot!(self::changes(&query).join("\n"), @r"
+    change,flow,ports_before,ports_after,default_before,default_after,port_key_before,port_key_after,only_with_before,only_with_after,section_before,section_after
+    changed,software-update-point:upstream-wsus-server/http/tcp,80|8530,80|8530,80,8530,wsus-http,wsus-http,,,33. Software Update Point --> WSUS Synchronization Server,Software update point --> Upstream WSUS server
+    changed,software-update-point:upstream-wsus-server/https/tcp,443|8531,443|8531,443,8531,wsus-https,wsus-https,https,https,33. Software Update Point --> WSUS Synchronization Server,Software update point --> Upstream WSUS server
+    ");
+}
+
+#[test]
+fn a_diff_of_an_edition_with_itself_is_empty() {
+    for edition in Edition::ALL {
+        let diff = Diff::between(catalogue(), edition, edition, &Query::default());
+        assert_eq!(diff.to_json().expect("plain fields"), "[]\n");
+    }
+}
+
+#[test]
+fn a_diff_shows_both_sides_where_they_differ() {
+    let query = Query { role: Some(Role::named("sms-provider")), ..Query::default() };
+    let table = Diff::between(catalogue(), Edition::V2007, Edition::Current, &query).to_table();
+    insta::assert_snapshot!(table, @r"
+       flow                              ports                                         port key     only with                       section
+    +  any:sms-provider/https/tcp        443                                                        feature administration-service  Configuration Manager console --> SMS Provider
+    +  console:sms-provider/https/tcp    443                                                                                        Configuration Manager console --> SMS Provider
+    ~  console:sms-provider/rpc/tcp      dynamic (1024-5000) -> dynamic (49152-65535)  dynamic-rpc                                  Configuration Manager console --> SMS Provider
+    ~  site-server:sms-provider/rpc/tcp  dynamic (1024-5000) -> dynamic (49152-65535)  dynamic-rpc                                  Site server --> SMS Provider
+    ~  sms-provider:sql-server/sql/tcp   1433                                          - -> sql                                     SMS Provider --> SQL Server
+    ");
+}
