@@ -292,6 +292,18 @@ ports = { wsus-http = 8530 }
 }
 
 #[test]
+fn a_port_that_only_a_row_which_opens_nothing_names_is_a_slip() {
+    let site = r#"edition = "current"
+[[system]]
+name = "a"
+roles = ["service-connection-point"]
+addresses = ["10.1.1.1"]
+ports = { client-http = 8080 }
+"#;
+    assert!(warned(site).contains("none of this system's roles answers on the port \"client-http\""));
+}
+
+#[test]
 fn a_relay_without_servers_relays_nothing() {
     let (host, site) = (format!("{HOST}[dhcp-relay]\n"), format!("edition = \"current\"{ME}"));
     let loaded = read(&[("cmgate.toml", &host), ("site.toml", &site)]).expect("sound");
