@@ -4,8 +4,8 @@ use cmgate_common::reason::Reason::{NoState, Policy, Return, Service, UnknownSou
 use cmgate_tests::frames::{tcp, udp};
 use cmgate_tests::gate::{Gate, Written, admit, drop, ignored};
 
-use crate::world::{CLIENTS, CLOSED, HOST, HTTPS, LDAP_TCP, RELAY, SERVERS, SITE_WITHOUT_MP};
 use crate::{Case, case};
+use cmgate_tests::world::{CLIENTS, CLOSED, HOST, HTTPS, LDAP_TCP, RELAY, SERVERS, SITE_WITHOUT_MP};
 
 pub const CASES: &[Case] = &[
     case("flows_that_stay_go_on", RELAY, flows_that_stay_go_on),
