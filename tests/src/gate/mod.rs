@@ -108,13 +108,7 @@ impl<'a> Gate<'a> {
     }
 
     #[track_caller]
-    fn expect_at(
-        &mut self,
-        hook: Hook,
-        row: u32,
-        frame: impl Into<Vec<u8>>,
-        expected: impl Into<Expected>,
-    ) {
+    fn expect_at(&mut self, hook: Hook, row: u32, frame: impl Into<Vec<u8>>, expected: impl Into<Expected>) {
         let (frame, expected, caller) = (frame.into(), expected.into(), Location::caller());
         let judged = self.run(hook, row, &frame);
         let (goes_on, counts) = judged.unwrap_or_else(|error| panic!("{caller}: {error:?}"));
