@@ -25,7 +25,6 @@ pub(super) fn follow<T: Flows>(tables: &T, packet: &mut Packet) -> bool {
         return false;
     }
     let ports = tables.recall_datagram(&Question::of(tables, packet, NOBODY, Origin::Transit, Verdict::NONE));
-    packet.source_port = (ports >> 16) as u16;
-    packet.destination_port = ports as u16;
+    packet.take_ports(tables, (ports >> 16) as u16, ports as u16);
     ports != UNKNOWN
 }

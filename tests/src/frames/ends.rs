@@ -18,8 +18,9 @@ impl Ends {
     ///
     /// If it is not written so, or the ends are of two families.
     pub fn parse(text: &str) -> Self {
-        let (source, destination) =
-            text.split_once(" > ").unwrap_or_else(|| panic!("{text:?} is not written \"source > destination\""));
+        let (source, destination) = text
+            .split_once(" > ")
+            .unwrap_or_else(|| panic!("{text:?} is not written \"source > destination\""));
         let ends = Self { source: end(source), destination: end(destination) };
         assert_eq!(ends.source.is_ipv4(), ends.destination.is_ipv4(), "{text:?} is of two families");
         ends

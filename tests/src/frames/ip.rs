@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use etherparse::{IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header};
+use etherparse::{IpNumber, Ipv4Header, Ipv4Options, Ipv6FlowLabel, Ipv6Header};
 
 use super::pieces::Piece;
 use super::transport::Transport;
@@ -112,8 +112,7 @@ impl Ip {
         let number = IpNumber(self.transport.number(true));
         let mut header = Ipv4Header::new(0, self.hop_limit, number, source, destination)
             .expect("an empty packet is not too long");
-        header
-            .set_options(&self.options)
+        header.options = Ipv4Options::try_from(self.options.as_slice())
             .unwrap_or_else(|error| panic!("the options of a test's packet: {error}"));
         header
             .set_payload_len(body.len())

@@ -88,7 +88,11 @@ impl Frame {
             bytes[*offset] = *value;
         }
         if let Some(length) = self.length {
-            assert!(length <= bytes.len(), "the frame has {} bytes: it cannot be cut to {length}", bytes.len());
+            assert!(
+                length <= bytes.len(),
+                "the frame has {} bytes: it cannot be cut to {length}",
+                bytes.len()
+            );
             bytes.truncate(length);
         }
         bytes

@@ -74,7 +74,14 @@ impl Expected {
     }
 
     /// Adds to `counts` what the frame moves; says whether it goes on.
-    pub(super) fn settle(&self, flags: Flags, counts: &mut Counts, hook: Hook, row: u32, frame: &[u8]) -> bool {
+    pub(super) fn settle(
+        &self,
+        flags: Flags,
+        counts: &mut Counts,
+        hook: Hook,
+        row: u32,
+        frame: &[u8],
+    ) -> bool {
         for stat in &self.made {
             counts.add(Counter::Stat(*stat as u32), 1, 0);
         }

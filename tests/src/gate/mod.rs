@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use cmgate::datapath::{Hook, IdleTimes};
 use cmgate_common::reason::Reason;
 
-use crate::frames::Dump;
+use crate::frames::{Dump, Frame};
 
 pub use counts::{Counter, Counts};
 pub use expected::{Expected, admit, always, drop, ignored};
@@ -108,13 +108,7 @@ impl<'a> Gate<'a> {
     }
 
     #[track_caller]
-    fn expect_at(
-        &mut self,
-        hook: Hook,
-        row: u32,
-        frame: impl Into<Vec<u8>>,
-        expected: impl Into<Expected>,
-    ) {
+    fn expect_at(&mut self, hook: Hook, row: u32, frame: impl Into<Vec<u8>>, expected: impl Into<Expected>) {
         let (frame, expected, caller) = (frame.into(), expected.into(), Location::caller());
         let judged = self.run(hook, row, &frame);
         let (goes_on, counts) = judged.unwrap_or_else(|error| panic!("{caller}: {error:?}"));
@@ -140,29 +134,53 @@ impl<'a> Gate<'a> {
         Ok((goes_on, self.backend.counts()?))
     }
 
+    /// Lets frames through that no single expectation is about: a flood.
+    ///
+    /// # Panics
+    ///
+    /// If the backend does not take one.
+    #[track_caller]
+    pub fn flood(&mut self, hook: Hook, row: u32, frames: impl IntoIterator<Item = Frame>) {
+        for frame in frames {
+            let run = self.backend.run(hook, row, &frame.bytes());
+            run.unwrap_or_else(|error| panic!("{}: {error:?}", Location::caller()));
+        }
+        self.counts =
+            self.backend.counts().unwrap_or_else(|error| panic!("{}: {error:?}", Location::caller()));
+    }
+
     /// Puts other files in force; flows stay.
     ///
-    /// # Errors
+    /// # Panics
     ///
-    /// As [`Self::new`].
-    pub fn reload(&mut self, written: &Written<'_>) -> Result<()> {
-        self.compiled = written.compile()?;
-        self.backend.publish(&self.compiled)
+    /// If the files are wrong, or the backend does not take them.
+    #[track_caller]
+    pub fn reload(&mut self, written: &Written<'_>) {
+        match written.compile() {
+            Ok(compiled) => self.compiled = compiled,
+            Err(error) => panic!("{}: {error:?}", Location::caller()),
+        }
+        self.publish();
     }
 
     /// Lets flows expire by the time-out that `which` names: the same policy with that one next to nothing, and a
-    /// moment more than that.
+    /// moment more than that. It stays so until a reload.
     ///
-    /// # Errors
+    /// # Panics
     ///
-    /// When the backend does not take the policy again.
-    pub fn outlive(&mut self, which: impl FnOnce(&mut IdleTimes) -> &mut Duration) -> Result<()> {
-        const SHORT: Duration = Duration::from_millis(1);
-        *which(&mut self.compiled.parameters.idle) = SHORT;
-        self.backend.publish(&self.compiled)?;
+    /// If the backend does not take the policy again.
+    #[track_caller]
+    pub fn outlive(&mut self, which: impl FnOnce(&mut IdleTimes) -> &mut Duration) {
+        *which(&mut self.compiled.parameters.idle) = Duration::from_millis(1);
+        self.publish();
         // Longer than the time-out and two ticks of the slowest kernel.
         self.backend.wait(Duration::from_millis(30));
-        Ok(())
+    }
+
+    #[track_caller]
+    fn publish(&mut self) {
+        let published = self.backend.publish(&self.compiled);
+        published.unwrap_or_else(|error| panic!("{}: {error:?}", Location::caller()));
     }
 
     /// Lets time pass.

@@ -7,9 +7,9 @@ use cmgate::catalogue::Catalogue;
 use cmgate::compiler::image::{Image, build};
 use cmgate::compiler::lines::{Machine, compile};
 use cmgate::compiler::policy::Policy;
-use cmgate::config::{self, Egress, Host, Memory, Mode};
-use cmgate::datapath::{Generation, IdleTimes, Parameters};
-use cmgate_common::layout::control::Flags;
+use cmgate::config::{self, Memory};
+use cmgate::datapath::{Generation, Parameters};
+use cmgate::life::parameters;
 
 /// What an operator writes, on a machine with these addresses.
 #[derive(Clone, Debug)]
@@ -53,7 +53,8 @@ impl Written<'_> {
         };
         let policy = compile(Catalogue::embedded(), &loaded.site, &loaded.host, &machine).policy;
         let image = build(&policy)?;
-        Ok(Compiled { policy, image, parameters: parameters(&loaded.host) })
+        let parameters = Parameters { events_per_second: 0, ..parameters::of(&loaded.host) };
+        Ok(Compiled { policy, image, parameters })
     }
 }
 
@@ -67,20 +68,4 @@ impl Compiled {
             parameters: self.parameters,
         }
     }
-}
-
-fn parameters(host: &Host) -> Parameters {
-    let flag = |set: bool, flag| if set { flag } else { Flags::NONE };
-    let flags = flag(host.mode == Mode::Audit, Flags::AUDIT)
-        .with(flag(host.transit, Flags::TRANSIT))
-        .with(flag(host.egress == Egress::Enforce, Flags::EGRESS));
-    let table = &host.flow_table;
-    let idle = IdleTimes {
-        tcp_established: table.tcp_established,
-        tcp_closing: table.closing,
-        udp: table.udp,
-        unanswered: table.unanswered,
-        ..IdleTimes::default()
-    };
-    Parameters { flags, idle, events_per_second: 0 }
 }

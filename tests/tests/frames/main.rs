@@ -1,17 +1,132 @@
 //! Named frames, each judged by the engine in memory and by the programs in the kernel: verdict, reason, flow and every
 //! counter.
 
+mod addresses;
+mod always;
+mod audit;
+mod broadcast;
+mod egress;
+mod errors;
+mod extensions;
+mod flows;
+mod fragments;
+mod generations;
+mod lengths;
+mod link;
+mod options;
+mod policy;
+mod tftp;
+mod timeouts;
+mod transit;
+mod world;
+
+use std::collections::BTreeSet;
 use std::process::ExitCode;
-fn main() -> ExitCode { 
-    let t = std::time::Instant::now();
-    let mut k = cmgate_tests::gate::Kernel::load(4096).expect("load");
-    println!("load {:?}", t.elapsed());
-    use cmgate_tests::gate::Backend;
-    let t = std::time::Instant::now();
-    for _ in 0..10 { k.counts().expect("c"); }
-    println!("10 counts {:?}", t.elapsed());
-    let t = std::time::Instant::now();
-    for _ in 0..100 { k.run(cmgate::datapath::Hook::Ingress, 1, &[0;60]).expect("c"); }
-    println!("100 runs {:?}", t.elapsed());
-    println!("{}", cmgate_tests::gate::Counts::default().differences(&k.counts().expect("c")));
-    ExitCode::SUCCESS }
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result, ensure};
+use cmgate_common::reason::Reason;
+use cmgate_tests::gate::{Gate, InMemory, Kernel, Written};
+use cmgate_tests::needs::Need;
+use cmgate_tests::suite::Suite;
+
+/// A name for some frames, and what must become of them.
+struct Case {
+    name: &'static str,
+    on: Written<'static>,
+    judged: Judged,
+    frames: fn(&mut Gate<'_>),
+}
+
+/// Who judges a case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Judged {
+    /// The engine in memory, and the programs.
+    Twice,
+    /// The engine in memory alone: it is about the clock, or about frames the kernel does not run a program on.
+    InMemory,
+}
+
+const fn case(name: &'static str, on: Written<'static>, frames: fn(&mut Gate<'_>)) -> Case {
+    Case { name, on, judged: Judged::Twice, frames }
+}
+
+const fn in_memory(name: &'static str, on: Written<'static>, frames: fn(&mut Gate<'_>)) -> Case {
+    Case { name, on, judged: Judged::InMemory, frames }
+}
+
+const SUBJECTS: &[(&str, &[Case])] = &[
+    ("addresses", addresses::CASES),
+    ("always", always::CASES),
+    ("audit", audit::CASES),
+    ("broadcast", broadcast::CASES),
+    ("egress", egress::CASES),
+    ("errors", errors::CASES),
+    ("extensions", extensions::CASES),
+    ("flows", flows::CASES),
+    ("fragments", fragments::CASES),
+    ("generations", generations::CASES),
+    ("link", link::CASES),
+    ("lengths", lengths::CASES),
+    ("options", options::CASES),
+    ("policy", policy::CASES),
+    ("tftp", tftp::CASES),
+    ("timeouts", timeouts::CASES),
+    ("transit", transit::CASES),
+];
+
+const KERNEL: &[Need] = &[Need::Root, Need::Bpffs];
+
+/// The programs, loaded by the first case that needs them and used by one after the other.
+static LOADED: Mutex<Option<Kernel>> = Mutex::new(None);
+
+fn main() -> ExitCode {
+    let mut suite = Suite::new();
+    for (subject, cases) in SUBJECTS {
+        for case in *cases {
+            let name = format!("{subject}::{}", case.name);
+            suite = suite.test(&format!("memory::{name}"), &[], || memory(case).map(drop));
+            if case.judged == Judged::Twice {
+                suite = suite.test(&format!("kernel::{name}"), KERNEL, || kernel(case));
+            }
+        }
+    }
+    let code = suite.test("every_reason_is_reached", &[], every_reason_is_reached).run();
+    // Statics are not dropped, and the pins would stay.
+    drop(loaded().take());
+    code
+}
+
+/// Judges a case in memory; the reasons it reached.
+fn memory(case: &Case) -> Result<BTreeSet<Reason>> {
+    let mut backend = InMemory::new();
+    let mut gate = Gate::new(&mut backend, &case.on)?;
+    (case.frames)(&mut gate);
+    Ok(gate.reached().clone())
+}
+
+fn kernel(case: &Case) -> Result<()> {
+    let mut loaded = loaded();
+    if loaded.is_none() {
+        *loaded = Some(Kernel::load(1 << 12)?);
+    }
+    let kernel = loaded.as_mut().context("it was loaded just now")?;
+    kernel.forget()?;
+    (case.frames)(&mut Gate::new(kernel, &case.on)?);
+    Ok(())
+}
+
+/// A case that failed leaves nothing that the next one would not put right.
+fn loaded() -> MutexGuard<'static, Option<Kernel>> {
+    LOADED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn every_reason_is_reached() -> Result<()> {
+    let mut reached = BTreeSet::new();
+    for case in SUBJECTS.iter().flat_map(|(_, cases)| *cases) {
+        reached.extend(memory(case)?);
+    }
+    let missing: Vec<_> = Reason::ALL.iter().filter(|reason| !reached.contains(reason)).collect();
+    ensure!(missing.is_empty(), "no frame is judged {missing:?}");
+    Ok(())
+}

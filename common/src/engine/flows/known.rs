@@ -69,11 +69,15 @@ pub fn expected<T: Tables>(tables: &T, question: &Question) -> u64 {
     if !found.meta.is_of(Origin::Expected) || !from_any && question.source_port < FIRST_FRESH_PORT {
         return UNKNOWN;
     }
-    let verdict = judged_again(tables, question, false, &mut found);
+    let note = found.note();
+    let verdict = if from_any {
+        answer_of_role(tables, question, note)
+    } else {
+        judged_again(tables, question, false, &mut found)
+    };
     if verdict == UNKNOWN {
         return UNKNOWN;
     }
-    let note = found.note();
     if !from_any {
         // The first answer fixes the port.
         found.becomes(Meta::FREE);
@@ -82,6 +86,15 @@ pub fn expected<T: Tables>(tables: &T, question: &Question) -> u64 {
     let meta = Meta::new(State::Open, Origin::Expected, !from_is_high, tables.slot().generation);
     insert(tables, Table::Answered, &key, Record { meta, verdict: Verdict(verdict as u32), note });
     verdict
+}
+
+/// The verdict by which the asker might have asked this address alone; [`UNKNOWN`] where it does not have the role
+/// that was asked.
+#[inline(always)]
+fn answer_of_role<T: Tables>(tables: &T, question: &Question, note: u32) -> u64 {
+    let (answers, asked) = (Leaf(question.source_leaf), Leaf(question.destination_leaf));
+    let verdict = policy::verdict(tables, asked, answers, question.service(note & 0xffff));
+    if verdict.is_none() { UNKNOWN } else { verdict.0.into() }
 }
 
 /// The verdict of an entry under the generation that rules now; [`UNKNOWN`] where that forbids its flow.
@@ -99,8 +112,14 @@ fn judged_again<T: Tables>(
     let note = found.note();
     let expected = found.meta.is_of(Origin::Expected);
     let own = if expected { note & OWN_REQUEST != 0 } else { !found.meta.is_of(Origin::Transit) };
-    // The request's port stands for one the policy cannot know.
-    let service = if expected { question.service(note & 0xffff) } else { question.answered_service() };
+    let service = if expected {
+        // The request's port stands for one the policy cannot know.
+        question.service(note & 0xffff)
+    } else if from_initiator {
+        question.service(question.destination_port)
+    } else {
+        question.answered_service()
+    };
     let (source, destination) = (Leaf(question.source_leaf), Leaf(question.destination_leaf));
     let (initiator, responder) = if from_initiator { (source, destination) } else { (destination, source) };
     let now = policy::verdict(tables, initiator, responder, service);
@@ -116,12 +135,12 @@ fn judged_again<T: Tables>(
 /// [`super::Flows::recall`], in line.
 #[inline(always)]
 pub fn recall<T: Tables>(tables: &T, question: &Question) -> u64 {
-    let (key, _) = Key::of(question.protocol, question.from(), question.to());
-    if let Some(found) = find(tables, Table::Answered, &key) {
-        return found.verdict().0.into();
-    }
-    match find(tables, Table::Pending, &key) {
-        Some(found) => found.verdict().0.into(),
-        None => UNKNOWN,
-    }
+    let (key, from_is_high) = Key::of(question.protocol, question.from(), question.to());
+    let found = match find(tables, Table::Answered, &key) {
+        None => find(tables, Table::Pending, &key),
+        found => found,
+    };
+    let Some(mut found) = found else { return UNKNOWN };
+    let from_initiator = found.meta.initiator_high() == from_is_high;
+    judged_again(tables, question, from_initiator, &mut found)
 }

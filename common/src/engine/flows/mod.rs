@@ -152,7 +152,8 @@ pub trait Flows: Tables + Sized {
         expected(self, question)
     }
 
-    /// The verdict of the known flow a packet belongs to in either direction, or [`UNKNOWN`]; changes nothing.
+    /// The verdict of the known flow a packet belongs to in either direction, or [`UNKNOWN`]; the packet counts as
+    /// none of its packets.
     #[inline(always)]
     fn recall(&self, question: &Question) -> u64 {
         recall(self, question)
