@@ -17,7 +17,8 @@ pub trait Tables: Opaque {
     /// The generation's slot.
     fn slot_number(&self) -> u32;
 
-    /// A word of the generation's image; 0 past its end.
+    /// A word of the generation's image. No table leads past the end of its image; where one did, the programs would
+    /// read some other word of the slot, and memory gives 0.
     fn word(&self, index: u32) -> u32;
 
     /// Ticks since boot.

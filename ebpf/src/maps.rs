@@ -17,7 +17,7 @@ use crate::flows::Asker;
 /// `BPF_F_MMAPABLE` (Linux 5.5): user space writes the map as memory.
 const MMAPABLE: usize = 1 << 10;
 
-/// Pages of one slot of [`TABLES`].
+/// Pages of one slot of [`TABLES`]; a power of two.
 #[unsafe(no_mangle)]
 pub static PAGES_PER_SLOT: Global<u32> = Global::new(1);
 /// Entries of [`PENDING`] less one.
@@ -33,7 +33,8 @@ pub static FRAGMENTS_MASK: Global<u32> = Global::new(3);
 /// Which generation rules.
 #[btf_map]
 pub static CONTROL: Array<Control, 1, MMAPABLE> = Array::new();
-/// The images of all slots, one behind the other.
+/// The images, one a slot. Not this map but one with values of [`PAGES_PER_SLOT`] pages is behind it, which the agent
+/// makes: a word of an image is one load then, where a page a value would be a look-up each.
 #[btf_map]
 pub static TABLES: Array<Page, 3, MMAPABLE> = Array::new();
 /// Flows nobody has answered.

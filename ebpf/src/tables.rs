@@ -20,8 +20,8 @@ pub struct Maps {
     control: &'static Control,
     slot: &'static Slot,
     number: u32,
-    first_page: u32,
-    pages: u32,
+    image: *const u32,
+    last: u32,
     now: u64,
     zero: u32,
     asker: Asker,
@@ -57,15 +57,15 @@ impl Maps {
         if slot >= SLOTS {
             return None;
         }
-        let pages = maps::PAGES_PER_SLOT.load();
+        let image = maps::TABLES.get_ptr(slot)?.cast();
         // SAFETY: it points into the map's one value; volatile so that the compiler does not know either.
         let zero = unsafe { read_volatile(&raw const control.zero) };
         Some(Self {
             control,
             slot: &control.slots[slot as usize],
             number: slot,
-            first_page: slot * pages,
-            pages,
+            image,
+            last: maps::PAGES_PER_SLOT.load() * PAGE - 1,
             now,
             zero,
             asker,
@@ -128,14 +128,8 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn word(&self, index: u32) -> u32 {
-        let page = index / PAGE;
-        if page >= self.pages {
-            return 0;
-        }
-        match maps::TABLES.get(self.first_page + page) {
-            Some(words) => words[(index % PAGE) as usize],
-            None => 0,
-        }
+        // SAFETY: the value that `image` points to has as many words as the mask is long, and lives as long as the map.
+        unsafe { *self.image.add((index & self.last) as usize) }
     }
 
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! One run of `cmgate run`: started, reloaded, stopped and killed as a service manager and bad luck do.
 
 use std::{
-    process::ExitStatus,
+    process::{Command, ExitStatus},
     time::{Duration, Instant},
 };
 
@@ -27,8 +27,15 @@ impl Agent {
     /// # Errors
     /// When it ends or stays silent; its log is handed in as evidence.
     pub fn start(install: &Install, netns: &Netns) -> Result<Self> {
+        Self::start_by(install, install.command(netns, "run")?)
+    }
+
+    /// The same by a command that ends in `cmgate run`, for circumstances of its own.
+    ///
+    /// # Errors
+    /// See [`Agent::start`].
+    pub fn start_by(install: &Install, mut command: Command) -> Result<Self> {
         let notify = Notify::bind(install.directory())?;
-        let mut command = install.command(netns, "run")?;
         command.env("NOTIFY_SOCKET", notify.path());
         let process = Process::start("cmgate run", command)?;
         let agent = Self { process, notify };
@@ -36,12 +43,31 @@ impl Agent {
         Ok(agent)
     }
 
+    /// Starts it where it is to fail: waits until it has ended and gives the exit code and the log.
+    ///
+    /// # Errors
+    /// When it goes on to run, or a signal ended it.
+    pub fn fail(command: Command) -> Result<(i32, String)> {
+        let mut process = Process::start("cmgate run", command)?;
+        let status = process.wait(START_LIMIT)?;
+        let code = status.code().with_context(|| format!("cmgate run ended by {status}"))?;
+        Ok((code, process.log()))
+    }
+
     /// Sends SIGHUP and waits until the agent has reloaded, or refused to. Gives the time between.
     ///
     /// # Errors
     /// When it ends or does not answer.
     pub fn reload(&self) -> Result<Duration> {
-        self.after(|| self.process.signal(Signal::SIGHUP))
+        self.after(|| self.hang_up())
+    }
+
+    /// Sends SIGHUP and waits for nothing.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn hang_up(&self) -> Result<()> {
+        self.process.signal(Signal::SIGHUP)
     }
 
     /// Does `change`, upon which the agent is to reload by itself, and waits until it has. Gives the time between.
@@ -60,6 +86,22 @@ impl Agent {
     /// Its log until now.
     pub fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// Waits until its log says `text`.
+    ///
+    /// # Errors
+    /// When it ends or `limit` passes before.
+    pub fn logs(&self, text: &str, limit: Duration) -> Result<()> {
+        self.process.wait_for(text, limit)
+    }
+
+    /// Waits until its log says `text` for the `times`th time.
+    ///
+    /// # Errors
+    /// See [`Agent::logs`].
+    pub fn logs_times(&self, text: &str, times: usize, limit: Duration) -> Result<()> {
+        self.process.wait_for_times(text, times, limit)
     }
 
     /// Its process id.

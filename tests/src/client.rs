@@ -1,12 +1,13 @@
 //! Clients that ask once and say what came of it: curl, ping, a bare TCP connection.
 
 use std::{
+    fmt::Display,
     io,
     net::{IpAddr, SocketAddr, TcpStream},
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::netns::Netns;
 
@@ -25,6 +26,24 @@ impl Outcome {
     /// Whether the other side answered.
     pub fn answered(&self) -> bool {
         matches!(self, Self::Answered(_))
+    }
+
+    /// Expects that the other side answered `what`.
+    ///
+    /// # Errors
+    /// When it did not.
+    pub fn must_answer(&self, what: impl Display) -> Result<()> {
+        ensure!(self.answered(), "{what} was to be answered, and it is {self:?}");
+        Ok(())
+    }
+
+    /// Expects that nothing came back.
+    ///
+    /// # Errors
+    /// When something did.
+    pub fn must_be_silent(&self, what: impl Display) -> Result<()> {
+        ensure!(*self == Self::Silent, "{what} was to meet silence, and it is {self:?}");
+        Ok(())
     }
 }
 

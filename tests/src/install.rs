@@ -98,7 +98,24 @@ impl Install {
     /// # Errors
     /// When there is no binary.
     pub fn command(&self, netns: &Netns, subcommand: &str) -> Result<Command> {
-        let mut command = netns.command(binary::cmgate()?);
+        self.command_by(&[], netns, subcommand)
+    }
+
+    /// The same, started by a program that changes something about itself before it becomes what its last arguments
+    /// say: `setpriv`, `unshare`.
+    ///
+    /// # Errors
+    /// When there is no binary.
+    pub fn command_by(&self, before: &[&str], netns: &Netns, subcommand: &str) -> Result<Command> {
+        let cmgate = binary::cmgate()?;
+        let mut command = match before {
+            [] => netns.command(cmgate),
+            [program, arguments @ ..] => {
+                let mut command = netns.command(program);
+                command.args(arguments).arg(cmgate);
+                command
+            }
+        };
         command.arg(subcommand).arg("--config").arg(self.path(HOST_FILE)).arg("--pin-root").arg(self.pins());
         Ok(command)
     }

@@ -1,6 +1,9 @@
 //! The metrics page, read back: what the gate counted between two moments.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 
@@ -35,6 +38,8 @@ impl Page {
             .command("curl")
             .args(["--silent", "--show-error", "--fail", "--noproxy", "*", "--max-time"])
             .arg(LIMIT.as_secs().to_string())
+            // The agent enforces first and opens the page a moment later.
+            .args(["--retry", "5", "--retry-connrefused", "--retry-delay", "1"])
             .arg(format!("http://{ADDRESS}/metrics"))
             .output()
             .context("cannot run curl")?;
@@ -51,6 +56,21 @@ impl Page {
         Ok(Self { text, samples })
     }
 
+    /// Reads the page again and again until it is as `wanted` says, which is how a scraper would wait.
+    ///
+    /// # Errors
+    /// When it is not within `limit`.
+    pub fn wait_for(netns: &Netns, limit: Duration, wanted: impl Fn(&Self) -> bool) -> Result<Self> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let page = Self::read(netns)?;
+            if wanted(&page) {
+                return Ok(page);
+            }
+            ensure!(Instant::now() < deadline, "not as it should be after {limit:?}:\n{}", page.text);
+        }
+    }
+
     /// As it was sent.
     pub fn text(&self) -> &str {
         &self.text
@@ -64,6 +84,29 @@ impl Page {
     /// How much that sum grew since `earlier`.
     pub fn since(&self, earlier: &Self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.sum(name, labels) - earlier.sum(name, labels)
+    }
+
+    /// Frames admitted by a flow.
+    pub fn flow(&self, id: &str) -> f64 {
+        self.sum("cmgate_flow_packets_total", &[("flow", id)])
+    }
+
+    /// Frames admitted for a reason, on all interfaces.
+    pub fn admitted(&self, reason: &str) -> f64 {
+        self.sum("cmgate_packets_total", &[("verdict", "admit"), ("reason", reason)])
+    }
+
+    /// Frames dropped for a reason, on all interfaces.
+    pub fn dropped(&self, reason: &str) -> f64 {
+        self.sum("cmgate_packets_total", &[("verdict", "drop"), ("reason", reason)])
+    }
+
+    /// Frames dropped since `earlier`, by reason; reasons without any are left out.
+    pub fn drops_since(&self, earlier: &Self) -> BTreeMap<&str, f64> {
+        let reasons = self.values_of("reason", "cmgate_packets_total", &[("verdict", "drop")]);
+        let counted =
+            reasons.into_iter().map(|reason| (reason, self.dropped(reason) - earlier.dropped(reason)));
+        counted.filter(|(_, frames)| *frames > 0.0).collect()
     }
 
     /// The values `label` has among the samples of `name` that have all of `labels`.
@@ -82,6 +125,11 @@ impl Page {
                 && labels.iter().all(|(key, value)| sample.labels.get(*key).is_some_and(|have| have == value))
         })
     }
+}
+
+/// A count, as metrics have it.
+pub fn count(count: u64) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }
 
 /// `name{key="value",...} number`, with `\\`, `\"` and `\n` escaped in values.

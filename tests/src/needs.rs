@@ -40,16 +40,47 @@ pub const LAB_WITH_AGENT: &[Need] = &[
     Need::Program("ping"),
 ];
 
+/// The same, with a look at the kernel's BPF objects from outside.
+pub const LAB_WITH_BPFTOOL: &[Need] = &[
+    Need::Root,
+    Need::Bpffs,
+    Need::Program("ip"),
+    Need::Program("nsenter"),
+    Need::Program("setpriv"),
+    Need::Program("nginx"),
+    Need::Program("openssl"),
+    Need::Program("curl"),
+    Need::Program("ping"),
+    Need::Program("bpftool"),
+];
+
+/// The same, with TFTP.
+pub const LAB_WITH_TFTP: &[Need] = &[
+    Need::Root,
+    Need::Bpffs,
+    Need::Program("ip"),
+    Need::Program("nsenter"),
+    Need::Program("setpriv"),
+    Need::Program("nginx"),
+    Need::Program("openssl"),
+    Need::Program("curl"),
+    Need::Program("in.tftpd"),
+    Need::Program("tftp"),
+];
+
 /// Debian's package for each program the rig runs.
 const PACKAGES: &[(&str, &str)] = &[
+    ("bpftool", "bpftool"),
     ("curl", "curl"),
     ("ethtool", "ethtool"),
+    ("in.tftpd", "tftpd-hpa"),
     ("ip", "iproute2"),
     ("nginx", "nginx-light"),
     ("nsenter", "util-linux"),
     ("openssl", "openssl"),
     ("ping", "iputils-ping"),
     ("setpriv", "util-linux"),
+    ("tftp", "tftp-hpa"),
 ];
 
 /// The first need this machine does not meet, in words that say what to do.
@@ -98,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_program_needed_has_a_package() {
-        for need in LAB.iter().chain(LAB_WITH_AGENT) {
+        for need in LAB.iter().chain(LAB_WITH_AGENT).chain(LAB_WITH_TFTP).chain(LAB_WITH_BPFTOOL) {
             if let Need::Program(program) = need {
                 assert!(PACKAGES.iter().any(|(name, _)| name == program), "{program} has no package");
             }

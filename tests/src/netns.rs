@@ -124,6 +124,21 @@ impl Netns {
             .with_context(|| format!("cannot set {key} = {value} in {}", self.label))
     }
 
+    /// One of an interface's statistics as the kernel counts them: `tx_dropped`.
+    ///
+    /// # Errors
+    /// When there is no such interface or statistic.
+    pub fn statistic(&self, device: &str, name: &str) -> Result<u64> {
+        let output = Command::new("ip")
+            .args(["-n", self.name(), "-json", "-statistics", "link", "show", "dev", device])
+            .output()
+            .context("cannot run ip")?;
+        let links: serde_json::Value =
+            serde_json::from_slice(&output.stdout).with_context(|| format!("no statistics of {device}"))?;
+        let (direction, counter) = name.split_once('_').context("a statistic is rx_<name> or tx_<name>")?;
+        links[0]["stats64"][direction][counter].as_u64().with_context(|| format!("no {name} of {device}"))
+    }
+
     /// Lets packets for others through, both families.
     ///
     /// # Errors

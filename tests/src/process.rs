@@ -99,10 +99,18 @@ impl Process {
     /// # Errors
     /// When it ends or `limit` passes before; the error carries what it did say.
     pub fn wait_for(&self, text: &str, limit: Duration) -> Result<()> {
+        self.wait_for_times(text, 1, limit)
+    }
+
+    /// Waits until it has said `text` so many times.
+    ///
+    /// # Errors
+    /// See [`Process::wait_for`].
+    pub fn wait_for_times(&self, text: &str, times: usize, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
         let mut output = self.output.lock();
         loop {
-            if output.said.contains(text) {
+            if output.said.matches(text).count() >= times {
                 return Ok(());
             }
             let left = deadline.saturating_duration_since(Instant::now());

@@ -14,12 +14,10 @@ pub enum Warning {
         /// The flows that lead there.
         flows: Vec<String>,
     },
-    /// No system has a role that others ask for something.
-    RoleWithoutSystem {
-        /// The role.
-        role: Role,
-        /// The roles of systems that would ask.
-        asking: Vec<Role>,
+    /// No system has some roles that others ask for something. One warning for all: most sites lack a few.
+    RolesWithoutSystem {
+        /// The roles, each with the roles of systems that would ask.
+        roles: Vec<(Role, Vec<Role>)>,
     },
     /// Systems have a role, and nobody who could ask them for it.
     RoleNobodyAsks {
@@ -55,7 +53,7 @@ impl Warning {
     pub fn name(&self) -> &'static str {
         match self {
             Warning::CloudRoleIsInternet { .. } => "cloud-role-is-internet",
-            Warning::RoleWithoutSystem { .. } => "role-without-system",
+            Warning::RolesWithoutSystem { .. } => "role-without-system",
             Warning::RoleNobodyAsks { .. } => "role-nobody-asks",
             Warning::AllowOfEmptyRole { .. } => "allow-of-empty-role",
             Warning::SystemWithoutFlow { .. } => "system-without-flow",
@@ -73,11 +71,14 @@ impl fmt::Display for Warning {
                  to narrow that",
                 flows.join(", ")
             ),
-            Warning::RoleWithoutSystem { role, asking } => write!(
-                f,
-                "no system has the role {role}, which {} would ask; write one if there is one",
-                list(asking)
-            ),
+            Warning::RolesWithoutSystem { roles } => {
+                let each = roles.iter().map(|(role, asking)| format!("{role} ({})", list(asking)));
+                write!(
+                    f,
+                    "no system has these roles, which others would ask: {}; write those that are there",
+                    each.collect::<Vec<_>>().join(", ")
+                )
+            }
             Warning::RoleNobodyAsks { role, initiators } => write!(
                 f,
                 "nobody asks the systems of the role {role}: no {} that could is a system",

@@ -45,6 +45,10 @@ impl Programs {
         for spec in maps::ALL {
             loader.map_max_entries(spec.name, room.entries(spec)).map_pin_path(spec.name, pin_of(spec));
         }
+        let tables = pin_of(&maps::TABLES);
+        if maps::TABLES.check_pin(&tables)?.is_none() {
+            Spec::make_tables(&tables, room.pages)?;
+        }
         let mut ebpf = loader.load(OBJECT).map_err(|error| Error::object(&error))?;
         for spec in maps::ALL {
             // What the object declares and what this agent expects must be one.

@@ -17,13 +17,13 @@ use cmgate_common::reason::Outcome;
 
 use super::pins::Pins;
 use super::shared::{Shared, Word};
-use super::{Error, Sizes};
+use super::{Error, Sizes, sys};
 
 /// `BPF_F_MMAPABLE`, from the kernel's include/uapi/linux/bpf.h.
 const MMAPABLE: u32 = 1 << 10;
 
-/// Pages a slot can have: 1 GiB, so that words of all slots can be counted in 32 bits.
-pub const MOST_PAGES: u32 = 1 << 20;
+/// Pages a slot can have: 512 MiB, the furthest that the verifier lets a program reach into a value (BPF_MAX_VAR_OFF).
+pub const MOST_PAGES: u32 = 1 << 19;
 
 /// What a map must be.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub struct Spec {
 #[derive(Clone, Copy, Debug)]
 enum Entries {
     Fixed(u32),
-    /// As many for each slot.
+    /// One for each slot, as long as is wanted.
     PerSlot,
     /// A power of two, of [`WAYS`] or more.
     Lines,
@@ -54,7 +54,7 @@ use Entries::{Fixed, Lines, PerSlot};
 
 /// The control block.
 pub const CONTROL: Spec = spec("CONTROL", MapType::Array, size_of::<Control>(), MMAPABLE, Fixed(1));
-/// The images.
+/// The images. `value` is a page's length here: how many make a value is [`Room::pages`].
 pub const TABLES: Spec = spec("TABLES", MapType::Array, size_of::<Page>(), MMAPABLE, PerSlot);
 /// Flows nobody has answered.
 pub const PENDING: Spec = spec("PENDING", MapType::Array, size_of::<Line>(), MMAPABLE, Lines);
@@ -92,7 +92,7 @@ pub const ALL: [&Spec; 14] = [
 /// How many entries the maps of variable size have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// Pages of a slot of [`TABLES`].
+    /// Pages of a slot of [`TABLES`]; a power of two, so that the programs can bound an index by a mask.
     pub pages: u32,
     /// Entries of [`PENDING`].
     pub pending: u32,
@@ -107,7 +107,7 @@ impl Room {
     pub fn of(sizes: Sizes) -> Self {
         let lines = |entries: u32| entries.clamp(WAYS, 1 << 30).next_power_of_two();
         Self {
-            pages: sizes.pages_per_slot.clamp(1, MOST_PAGES),
+            pages: sizes.pages_per_slot.clamp(1, MOST_PAGES).next_power_of_two(),
             pending: lines(sizes.flow_capacity),
             answered: lines(sizes.flow_capacity),
             fragments: lines(sizes.fragments),
@@ -127,7 +127,7 @@ impl Room {
     /// The room of the maps that are pinned; where one is not, `wanted`.
     pub fn pinned(pins: &Pins, wanted: Self) -> Result<Self, Error> {
         let entries = |spec: &Spec, wanted| -> Result<u32, Error> {
-            Ok(spec.check_pin(&pins.map(spec.name))?.map_or(wanted, |info| info.max_entries()))
+            Ok(spec.check_pin(&pins.map(spec.name))?.map_or(wanted, |info| spec.pieces(&info)))
         };
         Ok(Self {
             pages: entries(&TABLES, wanted.pages * SLOTS)? / SLOTS,
@@ -137,7 +137,7 @@ impl Room {
         })
     }
 
-    /// Entries of a map.
+    /// Entries of a map, or pages of all slots.
     pub fn entries(&self, spec: &Spec) -> u32 {
         match (spec.entries, spec.name) {
             (Fixed(entries), _) => entries,
@@ -161,27 +161,54 @@ impl Spec {
         Ok(Some(info))
     }
 
+    /// Entries of the map, or pages of all slots.
+    fn pieces(&self, info: &MapInfo) -> u32 {
+        match self.entries {
+            PerSlot => info.value_size() / self.value as u32 * info.max_entries(),
+            Fixed(_) | Lines => info.max_entries(),
+        }
+    }
+
+    /// Makes the map for the images and pins it. The object cannot say how long its values are.
+    pub fn make_tables(path: &Path, pages: u32) -> Result<(), Error> {
+        let Self { name, value, flags, .. } = TABLES;
+        let value = pages * value as u32;
+        sys::create_array(name, value, SLOTS, flags)
+            .and_then(|map| sys::pin(map.as_fd(), path))
+            .map_err(|error| Error::map(name, &error))
+    }
+
     fn check(&self, info: &MapInfo, path: &Path) -> Result<(), Error> {
         let kind = info.map_type().map_err(|error| Error::map(self.name, &error))?;
         let key = if self.kind == MapType::RingBuf { 0 } else { 4 };
         let entries = info.max_entries();
-        let (entries_fit, needed_entries) = match self.entries {
-            Fixed(needed) => (entries == needed, needed.to_string()),
-            PerSlot => (entries != 0 && entries.is_multiple_of(SLOTS), format!("a multiple of {SLOTS}")),
-            Lines => (entries >= WAYS && entries.is_power_of_two(), "a power of two".to_owned()),
+        let value = info.value_size();
+        let page = self.value as u32;
+        let (fits, needed_entries, needed_value) = match self.entries {
+            Fixed(needed) => (entries == needed && value == page, needed.to_string(), page.to_string()),
+            PerSlot => (
+                entries == SLOTS && value.is_multiple_of(page) && (value / page).is_power_of_two(),
+                SLOTS.to_string(),
+                format!("{page} times a power of two"),
+            ),
+            Lines => (
+                entries >= WAYS && entries.is_power_of_two() && value == page,
+                "a power of two".to_owned(),
+                page.to_string(),
+            ),
         };
-        let same = (kind, info.key_size(), info.value_size(), info.map_flags());
-        let needed = (self.kind, key, self.value as u32, self.flags);
-        if same == needed && entries_fit {
+        let same = (kind, info.key_size(), info.map_flags());
+        let needed = (self.kind, key, self.flags);
+        if same == needed && fits {
             return Ok(());
         }
-        let say = |(kind, key, value, flags): (MapType, u32, u32, u32), entries: &str| {
+        let say = |(kind, key, flags): (MapType, u32, u32), value: &str, entries: &str| {
             format!("{kind:?}, key {key}, value {value}, flags {flags:#x}, entries {entries}")
         };
         Err(Error::ForeignMap {
             path: path.to_owned(),
-            found: say(same, &entries.to_string()),
-            needed: say(needed, &needed_entries),
+            found: say(same, &value.to_string(), &entries.to_string()),
+            needed: say(needed, &needed_value, &needed_entries),
         })
     }
 
@@ -193,13 +220,14 @@ impl Spec {
         Ok(data)
     }
 
-    /// Maps the map pinned at `path` into memory; its number of entries beside it.
+    /// Maps the map pinned at `path` into memory; beside it the number of its entries, or of pages of
+    /// all slots.
     pub fn shared<W: Word>(&self, path: &Path) -> Result<(Shared<W>, u32), Error> {
         let data = self.open(path)?;
-        let entries = data.info().map_err(|error| Error::map(self.name, &error))?.max_entries();
-        let shared = Shared::map(data.fd().as_fd(), self.value as u32, entries)
+        let info = data.info().map_err(|error| Error::map(self.name, &error))?;
+        let shared = Shared::map(data.fd().as_fd(), info.value_size(), info.max_entries())
             .map_err(|error| Error::map(self.name, &error))?;
-        Ok((shared, entries))
+        Ok((shared, self.pieces(&info)))
     }
 
     /// The pinned map, as an array of values.

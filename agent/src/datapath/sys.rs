@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 // Commands of bpf(2), from the kernel's include/uapi/linux/bpf.h.
+const MAP_CREATE: libc::c_long = 0;
 const OBJ_PIN: libc::c_long = 6;
 const OBJ_GET: libc::c_long = 7;
 const PROG_TEST_RUN: libc::c_long = 10;
@@ -29,6 +30,20 @@ struct Pin {
     pathname: u64,
     fd: u32,
     flags: u32,
+}
+
+/// `BPF_MAP_CREATE`.
+#[repr(C)]
+#[derive(Default)]
+struct NewMap {
+    kind: u32,
+    key: u32,
+    value: u32,
+    entries: u32,
+    flags: u32,
+    inner_map: u32,
+    numa_node: u32,
+    name: [u8; 16],
 }
 
 /// `BPF_OBJ_GET_INFO_BY_FD`.
@@ -83,6 +98,8 @@ struct TestRun {
 
 // SAFETY: `pathname` points to a C string that its maker keeps.
 unsafe impl Attributes for Pin {}
+// SAFETY: it points nowhere.
+unsafe impl Attributes for NewMap {}
 // SAFETY: `info` points to `length` bytes that its maker keeps.
 unsafe impl Attributes for Info {}
 // SAFETY: it points nowhere.
@@ -99,6 +116,14 @@ fn bpf<A: Attributes>(command: libc::c_long, attributes: &mut A) -> io::Result<l
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attributes), size_of::<A>()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Makes an array map. `name` has 15 bytes at most; a value 2 GiB (4 MiB before Linux 6.0).
+pub fn create_array(name: &str, value: u32, entries: u32, flags: u32) -> io::Result<OwnedFd> {
+    const ARRAY: u32 = 2;
+    let mut map = NewMap { kind: ARRAY, key: 4, value, entries, flags, ..NewMap::default() };
+    map.name.iter_mut().zip(name.bytes().take(15)).for_each(|(to, byte)| *to = byte);
+    bpf(MAP_CREATE, &mut map).map(own)
 }
 
 /// Opens what is pinned at `path`.

@@ -18,6 +18,8 @@ pub const RUN: &[Package] = &[
     Package { name: "iproute2", program: "ip", reason: "makes namespaces, links, addresses and routes" },
     Package { name: "iputils-ping", program: "ping", reason: "asks by ICMP" },
     Package { name: "ethtool", program: "ethtool", reason: "sets the offloads of links" },
+    Package { name: "tftp-hpa", program: "tftp", reason: "fetches by TFTP, as a machine that boots does" },
+    Package { name: "tftpd-hpa", program: "in.tftpd", reason: "answers it from a fresh port" },
     Package { name: "procps", program: "sysctl", reason: "switches forwarding on" },
     Package { name: "nftables", program: "nft", reason: "gives a second opinion on a policy" },
     Package { name: "bpftool", program: "bpftool", reason: "looks at loaded programs from outside" },

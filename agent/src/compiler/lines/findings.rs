@@ -60,11 +60,9 @@ impl Findings<'_, '_> {
                 asking.entry(flow.responder).or_default().insert(flow.initiator);
             }
         }
-        let warn = |(role, asking): (Role, BTreeSet<Role>)| Warning::RoleWithoutSystem {
-            role,
-            asking: asking.into_iter().collect(),
-        };
-        asking.into_iter().map(warn).collect()
+        let roles = asking.into_iter().map(|(role, asking)| (role, asking.into_iter().collect()));
+        let roles: Vec<(Role, Vec<Role>)> = roles.collect();
+        if roles.is_empty() { Vec::new() } else { vec![Warning::RolesWithoutSystem { roles }] }
     }
 
     fn roles_nobody_asks(&self, outcomes: &[Outcome<'_>]) -> Vec<Warning> {

@@ -1,0 +1,67 @@
+//! Hand-made IP packets, for what no well-behaved program sends.
+
+use std::{
+    net::{SocketAddr, SocketAddrV4, SocketAddrV6},
+    os::fd::{AsRawFd, OwnedFd},
+};
+
+use anyhow::{Context, Result, bail};
+use etherparse::PacketBuilder;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, SockaddrIn6, sendto, socket,
+};
+
+use crate::netns::Netns;
+
+/// Sends whole packets, IP header included, from inside a namespace.
+pub struct Raw {
+    v4: OwnedFd,
+    v6: OwnedFd,
+}
+
+impl Raw {
+    /// Opens a socket for each family inside `netns`.
+    ///
+    /// # Errors
+    /// Without root.
+    pub fn open(netns: &Netns) -> Result<Self> {
+        // IPPROTO_RAW: what is written begins with the IP header (raw(7)).
+        let open = |family| socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Raw);
+        let (v4, v6) = netns.run(|| (open(AddressFamily::Inet), open(AddressFamily::Inet6)))?;
+        Ok(Self {
+            v4: v4.context("cannot open a raw socket")?,
+            v6: v6.context("cannot open a raw IPv6 socket")?,
+        })
+    }
+
+    /// Sends what looks like the second packet of a handshake, an answer, from one end to the other.
+    ///
+    /// # Errors
+    /// When the ends are of different families, or the kernel does not take it.
+    pub fn syn_ack(&self, from: SocketAddr, to: SocketAddr) -> Result<()> {
+        let mut packet = Vec::new();
+        let ip = match (from, to) {
+            (SocketAddr::V4(from), SocketAddr::V4(to)) => {
+                PacketBuilder::ipv4(from.ip().octets(), to.ip().octets(), 64)
+            }
+            (SocketAddr::V6(from), SocketAddr::V6(to)) => {
+                PacketBuilder::ipv6(from.ip().octets(), to.ip().octets(), 64)
+            }
+            _ => bail!("{from} and {to} are of different families"),
+        };
+        ip.tcp(from.port(), to.port(), 1, 64240).syn().ack(1).write(&mut packet, &[])?;
+        // The port of a raw socket's destination has to be 0 in IPv6, and means nothing in IPv4 (ipv6(7), raw(7)).
+        match to {
+            SocketAddr::V4(to) => {
+                let to = SockaddrIn::from(SocketAddrV4::new(*to.ip(), 0));
+                sendto(self.v4.as_raw_fd(), &packet, &to, MsgFlags::empty())
+            }
+            SocketAddr::V6(to) => {
+                let to = SockaddrIn6::from(SocketAddrV6::new(*to.ip(), 0, 0, 0));
+                sendto(self.v6.as_raw_fd(), &packet, &to, MsgFlags::empty())
+            }
+        }
+        .context("cannot send a raw packet")?;
+        Ok(())
+    }
+}
