@@ -74,6 +74,21 @@ impl Document {
         }
     }
 
+    /// What the page is called.
+    pub fn title(self) -> &'static str {
+        match self {
+            Document::V2007 => "Ports Used by Configuration Manager (Configuration Manager 2007)",
+            Document::V2017 => "Ports used in System Center Configuration Manager (September 2017)",
+            Document::Current => "Ports used in Configuration Manager (current branch)",
+            Document::Client2007 => {
+                "Ports Used During Configuration Manager Client Deployment (Configuration Manager 2007)"
+            }
+            Document::ClientCurrent => {
+                "Windows Firewall and port settings for client computers (current branch)"
+            }
+        }
+    }
+
     /// The edition the document belongs to.
     pub fn edition(self) -> Edition {
         match self {

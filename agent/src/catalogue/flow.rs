@@ -48,7 +48,10 @@ pub struct Flow {
     pub proxied: bool,
     /// Whether the section's arrow points both ways; this may be either half.
     pub two_way: bool,
-    /// False where the document says that the traffic is not needed: recorded, and never opened.
+    /// Whether it stands in the document's text rather than in one of its tables.
+    pub prose: bool,
+    /// False where the document says that the traffic is not needed, or only sums up other rows: recorded, and never
+    /// opened.
     pub opens: bool,
 }
 

@@ -9,11 +9,16 @@ use super::edition::Document;
 use super::flow::{Answers, Condition, Flow, Protocol, Scope};
 use super::ports::{Feature, PortKey, Ports};
 use super::role::Role;
-use super::{Catalogue, Unchangeable};
+use super::{Catalogue, Section, Unchangeable};
 
 /// The port lists, in catalogue order: the order of the files here, and of the sections and rows in each.
-const DOCUMENTS: [(&str, &str); 1] =
-    [("current.toml", include_str!("../../../config/catalogue/current.toml"))];
+const DOCUMENTS: [(&str, &str); 5] = [
+    ("2007.toml", include_str!("../../../config/catalogue/2007.toml")),
+    ("2007-client.toml", include_str!("../../../config/catalogue/2007-client.toml")),
+    ("2017.toml", include_str!("../../../config/catalogue/2017.toml")),
+    ("current.toml", include_str!("../../../config/catalogue/current.toml")),
+    ("current-client.toml", include_str!("../../../config/catalogue/current-client.toml")),
+];
 
 /// A fault of a data file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +57,7 @@ impl Catalogue {
         let FeaturesFile { feature } = parse(features)?;
         let mut catalogue = Catalogue {
             flows: Vec::new(),
+            sections: Vec::new(),
             port_keys: unique(ports, port, |key| &key.name)?,
             features: unique(features, feature, |feature| &feature.name)?,
             unchangeable,
@@ -69,8 +75,9 @@ impl Catalogue {
         &mut self,
         source: (&str, &str),
         document: Document,
-        section: &Section,
+        section: &SectionTable,
     ) -> Result<(), LoadError> {
+        self.begin_section(document, section);
         let mut back = Vec::new();
         for row in &section.rows {
             let flows = self.read_row(source, document, section, row)?;
@@ -88,12 +95,22 @@ impl Catalogue {
         Ok(())
     }
 
+    /// A title that lists several arrows is written once for each; it stays one section.
+    fn begin_section(&mut self, document: Document, SectionTable { title, remarks, .. }: &SectionTable) {
+        match self.sections.last_mut() {
+            Some(known) if known.document == document && known.title == *title => {
+                known.remarks.extend_from_slice(remarks);
+            }
+            _ => self.sections.push(Section { document, title: title.clone(), remarks: remarks.clone() }),
+        }
+    }
+
     /// One flow for each transport the row names.
     fn read_row(
         &self,
         source: (&str, &str),
         document: Document,
-        section: &Section,
+        section: &SectionTable,
         spanned: &Spanned<Row>,
     ) -> Result<Vec<Flow>, LoadError> {
         let row = spanned.get_ref();
@@ -153,6 +170,7 @@ impl Catalogue {
                 broadcast: row.broadcast,
                 proxied: row.proxied,
                 two_way: row.two_way.unwrap_or(section.two_way),
+                prose: row.prose || section.prose,
                 opens: row.opens,
             });
         }
@@ -206,18 +224,23 @@ struct FeaturesFile {
 #[serde(deny_unknown_fields)]
 struct DocumentFile {
     document: Document,
-    section: Vec<Section>,
+    section: Vec<SectionTable>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Section {
+struct SectionTable {
     title: String,
     from: Option<Role>,
     to: Option<Role>,
     #[serde(default)]
     two_way: bool,
     scope: Option<Scope>,
+    #[serde(default)]
+    prose: bool,
+    #[serde(default)]
+    remarks: Vec<String>,
+    #[serde(default)]
     rows: Vec<Spanned<Row>>,
 }
 
@@ -243,6 +266,8 @@ struct Row {
     broadcast: bool,
     #[serde(default)]
     proxied: bool,
+    #[serde(default)]
+    prose: bool,
     #[serde(default = "yes")]
     opens: bool,
 }

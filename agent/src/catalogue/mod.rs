@@ -2,9 +2,12 @@
 //!
 //! The data lies in `config/catalogue/` and is built into the binary. A new edition is a new data file.
 
+mod diff;
 mod edition;
 mod flow;
+mod listing;
 mod load;
+mod markdown;
 mod ports;
 mod print;
 mod query;
@@ -17,8 +20,10 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+pub use diff::Diff;
 pub use edition::{Document, Edition, UnknownDocument, UnknownEdition};
 pub use flow::{Answers, Condition, Flow, Protocol, Scope, UnknownProtocol};
+pub use listing::listing_page;
 pub use load::LoadError;
 pub use ports::{BadPorts, Feature, PortKey, PortRange, Ports, Takes};
 pub use print::{to_csv, to_json, to_table};
@@ -35,6 +40,7 @@ static EMBEDDED: LazyLock<Catalogue> = LazyLock::new(|| match load::embedded() {
 #[derive(Debug)]
 pub struct Catalogue {
     flows: Vec<Flow>,
+    sections: Vec<Section>,
     port_keys: Vec<PortKey>,
     features: Vec<Feature>,
     unchangeable: Vec<Unchangeable>,
@@ -48,6 +54,18 @@ pub struct Unchangeable {
     pub names: Vec<String>,
     /// Why not, in a sentence.
     pub reason: String,
+}
+
+/// A section of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// The page it is written on.
+    pub document: Document,
+    /// Its title, as printed.
+    pub title: String,
+    /// What it says and no flow can: an exception of Windows Firewall that names a group or a program and no port, or a
+    /// page that lists the ports elsewhere.
+    pub remarks: Vec<String>,
 }
 
 impl Catalogue {
@@ -64,6 +82,11 @@ impl Catalogue {
     /// The flows of every edition.
     pub fn all_flows(&self) -> impl Iterator<Item = &Flow> {
         self.flows.iter()
+    }
+
+    /// The sections of every document, in catalogue order; some have remarks and no flow.
+    pub fn sections(&self) -> impl Iterator<Item = &Section> {
+        self.sections.iter()
     }
 
     /// The key of `[ports]` of that name.

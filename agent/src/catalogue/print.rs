@@ -106,7 +106,7 @@ pub fn to_table<'a>(flows: impl IntoIterator<Item = &'a Flow>) -> String {
 }
 
 /// What must be so for the flow to be opened, in a few words.
-fn only_with(flow: &Flow) -> String {
+pub(super) fn only_with(flow: &Flow) -> String {
     if !flow.opens {
         return "never opened".to_owned();
     }

@@ -1,9 +1,8 @@
 //! The reference page of what a site may name: port keys, features and roles, as Markdown.
 
-use std::fmt::Write;
-
 use super::Catalogue;
 use super::edition::Edition;
+use super::markdown::{header, line, row};
 use super::ports::Takes;
 use super::role::{Place, Role};
 
@@ -87,18 +86,4 @@ fn roles(page: &mut String) {
 
 fn editions(editions: &[Edition]) -> String {
     editions.iter().map(|edition| edition.name()).collect::<Vec<_>>().join(", ")
-}
-
-fn header(page: &mut String, columns: &[&str]) {
-    row(page, columns);
-    row(page, &vec!["---"; columns.len()]);
-}
-
-fn row(page: &mut String, cells: &[&str]) {
-    let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
-    line(page, &format!("| {} |", cells.join(" | ")));
-}
-
-fn line(page: &mut String, text: &str) {
-    writeln!(page, "{text}").expect("writing to a string cannot fail");
 }

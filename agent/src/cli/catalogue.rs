@@ -3,7 +3,9 @@
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::catalogue::{Catalogue, Document, Edition, Protocol, Query, Role, to_csv, to_json, to_table};
+use crate::catalogue::{
+    Catalogue, Diff, Document, Edition, Protocol, Query, Role, to_csv, to_json, to_table,
+};
 
 use super::{Exit, output};
 
@@ -24,6 +26,9 @@ pub(super) struct Args {
     /// Only with this port
     #[arg(long)]
     port: Option<u16>,
+    /// What changed from one edition to another, of the flows that the other options leave
+    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["edition", "document"])]
+    diff: Option<Vec<Edition>>,
     /// For people, or for tools
     #[arg(long, value_enum, default_value_t = Form::Table)]
     format: Form,
@@ -40,13 +45,30 @@ enum Form {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit> {
-    let Args { edition, role, document, protocol, port, format } = *args;
+    let &Args { edition, role, document, protocol, port, ref diff, format } = args;
     let query = Query { edition, document, role, protocol, port };
-    let flows = query.select(Catalogue::embedded());
-    output::print(&match format {
+    let catalogue = Catalogue::embedded();
+    let text = match diff.as_deref() {
+        Some(&[before, after]) => differences(&Diff::between(catalogue, before, after, &query), format)?,
+        _ => flows(catalogue, &query, format)?,
+    };
+    output::print(&text)?;
+    Ok(Exit::Done)
+}
+
+fn flows(catalogue: &Catalogue, query: &Query, format: Form) -> Result<String> {
+    let flows = query.select(catalogue);
+    Ok(match format {
         Form::Table => to_table(flows),
         Form::Json => to_json(flows)?,
         Form::Csv => to_csv(flows)?,
-    })?;
-    Ok(Exit::Done)
+    })
+}
+
+fn differences(diff: &Diff, format: Form) -> Result<String> {
+    Ok(match format {
+        Form::Table => diff.to_table(),
+        Form::Json => diff.to_json()?,
+        Form::Csv => diff.to_csv()?,
+    })
 }

@@ -1,12 +1,12 @@
 //! Lines before they are cut to what concerns one host, and the flows they belong to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::sets::Sets;
 use crate::compiler::policy::{FlowInfo, ServiceRange, SetId};
 
 /// A line as it holds for every host of the site.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Draft {
     /// Its flow's place in [`Drafts::flows`].
     pub(super) flow: usize,
@@ -19,7 +19,7 @@ pub(super) struct Draft {
 }
 
 /// Which of its destinations a line has on a host that relays nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Reach {
     /// Own addresses and, if there are any among them, the shared ones: a role holds for machines.
     Machines,
@@ -35,6 +35,8 @@ pub(super) struct Drafts {
     pub(super) flows: Vec<FlowInfo>,
     pub(super) lines: Vec<Draft>,
     by_id: HashMap<String, usize>,
+    /// The lines again: the documents state many a flow in several places.
+    known: HashSet<Draft>,
 }
 
 impl Drafts {
@@ -48,11 +50,11 @@ impl Drafts {
         place
     }
 
-    /// Adds a line, unless it admits nothing. Tells whether it did.
+    /// Adds a line, unless it is there or admits nothing. Tells whether it is there now.
     pub(super) fn push(&mut self, line: Draft) -> bool {
         let somewhere = line.destinations != Sets::EMPTY || line.shared != Sets::EMPTY;
         let holds = line.sources != Sets::EMPTY && somewhere && !line.services.is_empty();
-        if holds {
+        if holds && self.known.insert(line.clone()) {
             self.lines.push(line);
         }
         holds

@@ -138,7 +138,7 @@ wake-on-lna = true"#,
     r#"edition = "2007"
 [features]
 peer-cache = true"#,
-    r#"site.toml:3:1: edition 2007 has no feature "peer-cache" (take it out, or write edition = "2017" or "current" if the site is that)"#
+    r#"site.toml:3:1: edition 2007 has no feature "peer-cache" (take it out, or write edition = "current" if the site is that)"#
 )]
 #[case::feature_of_wrong_type(
     r#"edition = "current"

@@ -4,6 +4,7 @@
 mod allows;
 mod broadcast;
 mod directions;
+mod editions;
 mod hosts;
 mod internet;
 mod ports;
