@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::UdpSocket,
     os::unix::fs::symlink,
     process::ExitCode,
     time::{Duration, Instant},
@@ -11,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use cmgate_tests::{
     client,
     install::{HOST_FILE, SITE_FILE},
-    metrics::count,
+    metrics::{Page, count},
     needs::LAB_WITH_AGENT,
     scene::{self, ALLOW, ALLOWED_UDP, HTTPS_FLOW, LARGE, Lab, NOTIFICATION, NOTIFICATION_FLOW, Scene},
     stream::Stream,
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         .test("a_swapped_link_is_a_change", LAB_WITH_AGENT, a_swapped_link_is_a_change)
         .test("a_bad_file_changes_nothing", LAB_WITH_AGENT, a_bad_file_changes_nothing)
         .test("a_role_goes_and_its_transfer_ends", LAB_WITH_AGENT, a_role_goes_and_its_transfer_ends)
+        .test("a_flow_goes_and_its_answers_end", LAB_WITH_AGENT, a_flow_goes_and_its_answers_end)
         .test("counters_outlive_reload_and_restart", LAB_WITH_AGENT, counters_outlive_reload_and_restart)
         .test("two_hundred_reloads_judge_no_packet_wrongly", LAB_WITH_AGENT, two_hundred_reloads)
         .run()
@@ -169,6 +171,45 @@ fn a_role_goes_and_its_transfer_ends() -> Result<()> {
         ensure!(cut < LARGE, "it was over before it could be cut");
         ensure!(after.flow(NOTIFICATION_FLOW) == before.flow(NOTIFICATION_FLOW), "its packets are admitted");
         ensure!(staying.finish(LIMIT)? == LARGE);
+    }
+    Ok(())
+}
+
+/// Here the client has asked once and is silent: what the table of known flows says is all there is to judge by.
+fn a_flow_goes_and_its_answers_end() -> Result<()> {
+    let scene = Scene::relay(scene::RELAY, scene::SITE)?;
+    let Relayed { client, server, relay, .. } = &scene.lab;
+    let agent = scene.start()?;
+    for (from, to) in CLIENT.each().into_iter().zip(SERVER.each()) {
+        let asking = client.run(|| UdpSocket::bind((from, 0)))??;
+        let answering = server.run(|| UdpSocket::bind((to, ALLOWED_UDP)))??;
+        asking.set_read_timeout(Some(LIMIT))?;
+        answering.set_read_timeout(Some(LIMIT))?;
+        let mut datagram = [0; 16];
+        asking.send_to(b"question", answering.local_addr()?)?;
+        let (_, asker) = answering.recv_from(&mut datagram)?;
+        answering.send_to(b"known", asker)?;
+        let length = asking.recv(&mut datagram)?;
+        ensure!(&datagram[..length] == b"known");
+
+        agent.after(|| scene.install.edit(SITE_FILE, "\"udp/5000\", ", ""))?;
+        let before = scene.page()?;
+        for _ in 0..3 {
+            answering.send_to(b"forbidden", asker)?;
+        }
+        let page =
+            Page::wait_for(relay, LIMIT, |page| page.dropped("service") - before.dropped("service") >= 3.0)?;
+        ensure!(page.flow(ALLOW) == before.flow(ALLOW), "some of it was admitted");
+
+        // Allowed again, the flow goes on where it was, and nothing has come in between.
+        agent.after(|| scene.install.write(SITE_FILE, scene::SITE))?;
+        answering.send_to(b"again", asker)?;
+        let length = asking.recv(&mut datagram)?;
+        ensure!(
+            &datagram[..length] == b"again",
+            "{:?} came through",
+            String::from_utf8_lossy(&datagram[..length])
+        );
     }
     Ok(())
 }

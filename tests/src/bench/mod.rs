@@ -33,7 +33,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Enough to rely on: some two minutes.
+    /// Enough to rely on: about a minute.
     #[must_use]
     pub fn thorough() -> Self {
         let effort = Effort { rounds: 41, lap: Duration::from_millis(10) };

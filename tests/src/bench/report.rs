@@ -16,9 +16,9 @@ pub struct Report {
 
 /// How the figures are to be read.
 const READING: &str = "\
-x floor is what to compare: the case by a program that drops at once, each pair timed back to back; the figures in ns
-move with the machine's clock, the ratios little. A case is one frame over and over, which finds everything it needs in
-the cache: real traffic pays for cache misses besides.";
+x floor is what to compare: the case by a program that drops at once, each pair timed back to back. Compare ratios of one
+run only: the figures in ns move with the machine's clock, and a busy neighbour on the same core moves the ratios, too.
+A case is one frame over and over, which finds everything it needs in the cache: real traffic pays for misses besides.";
 
 impl Report {
     pub(super) const fn of(measured: Vec<Measured>, effort: Effort) -> Self {

@@ -34,6 +34,11 @@ impl Message {
         }
     }
 
+    /// Whether it is an echo request.
+    pub(super) const fn has_answer(self) -> bool {
+        matches!(self.kind, 8 | 128)
+    }
+
     /// An echo request becomes its reply.
     pub(super) fn answer(&mut self) {
         self.kind = match self.kind {

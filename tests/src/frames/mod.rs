@@ -107,6 +107,15 @@ impl Frame {
         self.ip().bytes()
     }
 
+    /// Where its packet comes from and goes to.
+    ///
+    /// # Panics
+    ///
+    /// If it is no IP packet.
+    pub fn ends(&self) -> Ends {
+        self.ip().ends
+    }
+
     fn ip(&self) -> &Ip {
         match &self.content {
             Content::Ip(ip) => ip,

@@ -130,6 +130,19 @@ impl Frame {
         self.flags(|header| header.rst = true)
     }
 
+    /// Whether it is a TCP segment.
+    pub fn is_tcp(&self) -> bool {
+        matches!(self.ip().transport, Transport::Tcp(_))
+    }
+
+    /// Whether [`Self::answer`] knows its answer: ICMP has some that nothing answers.
+    pub fn has_answer(&self) -> bool {
+        match &self.ip().transport {
+            Transport::Icmp(message) => message.has_answer(),
+            _ => true,
+        }
+    }
+
     /// The packet that answers this one: the same between the ends exchanged, an echo request as a reply.
     #[must_use]
     pub fn answer(self) -> Self {

@@ -39,6 +39,17 @@ impl Counts {
         }
     }
 
+    /// What has been counted since an earlier moment.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = Self::default();
+        for (counter, (packets, bytes)) in &self.0 {
+            let (packets_before, bytes_before) = earlier.0.get(counter).copied().unwrap_or_default();
+            since.add(counter.clone(), packets - packets_before, bytes - bytes_before);
+        }
+        since
+    }
+
     /// What `found` has otherwise, a line each.
     pub fn differences(&self, found: &Self) -> String {
         let mut lines = String::new();

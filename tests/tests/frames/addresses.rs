@@ -4,8 +4,8 @@ use cmgate_common::reason::Reason::{Allow, Bogon, Policy, Return, Service, Spoof
 use cmgate_tests::frames::{advertisement, dhcp_request, echo_request, tcp, udp};
 use cmgate_tests::gate::{Gate, admit, always, drop};
 
-use crate::world::{CLIENTS, DHCP, DHCPV6, HOST, HTTPS, MONITORING, OTHERS, PXE, RELAY, SERVERS};
 use crate::{Case, case};
+use cmgate_tests::world::{CLIENTS, DHCP, DHCPV6, HOST, HTTPS, MONITORING, OTHERS, PXE, RELAY, SERVERS};
 
 pub const CASES: &[Case] = &[
     case("impossible_sources_drop", HOST, impossible_sources_drop),

@@ -8,8 +8,8 @@ use cmgate_tests::frames::{
 };
 use cmgate_tests::gate::{Gate, admit, always, drop};
 
-use crate::world::{CLIENTS, DHCP, HOST, OTHERS, PXE_CLOSED, RELAY, SERVERS};
 use crate::{Case, case};
+use cmgate_tests::world::{CLIENTS, DHCP, HOST, OTHERS, PXE_CLOSED, RELAY, SERVERS};
 
 pub const CASES: &[Case] = &[
     case("neighbours_are_found", HOST, neighbours_are_found),

@@ -9,8 +9,8 @@ use cmgate_tests::frames::Extension::Routing;
 use cmgate_tests::frames::{ethernet, protocol, redirect, tcp, udp, unreachable};
 use cmgate_tests::gate::{Gate, Written, admit, drop, ignored};
 
-use crate::world::{AUDIT, HTTPS};
 use crate::{Case, case};
+use cmgate_tests::world::{AUDIT, HTTPS};
 
 pub const CASES: &[Case] = &[
     case("what_would_drop_passes", AUDIT, what_would_drop_passes),

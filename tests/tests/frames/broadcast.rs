@@ -4,8 +4,8 @@ use cmgate_common::reason::Reason::{NoState, Policy, Return, Service, UnknownDes
 use cmgate_tests::frames::{dhcp_answer, dhcp_request, tcp, udp};
 use cmgate_tests::gate::{Gate, Written, admit, drop, ignored};
 
-use crate::world::{BINL, CLIENT, DHCP, HOST, PEER_CACHE, PXE, SITE_WITHOUT_MP, TFTP};
 use crate::{Case, case};
+use cmgate_tests::world::{BINL, CLIENT, DHCP, HOST, PEER_CACHE, PXE, SITE_WITHOUT_MP, TFTP};
 
 pub const CASES: &[Case] = &[
     case("a_request_to_all_is_the_hosts_too", PXE, a_request_to_all_is_the_hosts_too),

@@ -9,8 +9,8 @@ use cmgate_tests::frames::{
 };
 use cmgate_tests::gate::{Gate, admit, always, drop, ignored};
 
-use crate::world::{CLOSED, FAILSAFE, HOST, HTTPS, LDAP_TCP, LDAP_UDP, MONITORING, PXE_CLOSED, TFTP};
 use crate::{Case, case};
+use cmgate_tests::world::{CLOSED, FAILSAFE, HOST, HTTPS, LDAP_TCP, LDAP_UDP, MONITORING, PXE_CLOSED, TFTP};
 
 pub const CASES: &[Case] = &[
     case("own_flows_leave", CLOSED, own_flows_leave),

@@ -6,8 +6,10 @@ use cmgate_tests::frames::{
 };
 use cmgate_tests::gate::{Gate, Written, admit, drop, ignored};
 
-use crate::world::{CLIENTS, HOST, HTTPS, LDAP_TCP, MONITORING, OTHERS, RELAY, SERVERS, SITE_WITHOUT_MP};
 use crate::{Case, case};
+use cmgate_tests::world::{
+    CLIENTS, HOST, HTTPS, LDAP_TCP, MONITORING, OTHERS, RELAY, SERVERS, SITE_WITHOUT_MP,
+};
 
 pub const CASES: &[Case] = &[
     case("about_what_the_policy_lets_out", HOST, about_what_the_policy_lets_out),

@@ -7,8 +7,8 @@ use cmgate_tests::frames::Extension::{
 use cmgate_tests::frames::{Extension, Frame, echo_request, protocol, tcp, udp};
 use cmgate_tests::gate::{Gate, admit, drop};
 
-use crate::world::{HOST, HTTPS, MONITORING};
 use crate::{Case, case};
+use cmgate_tests::world::{HOST, HTTPS, MONITORING};
 
 pub const CASES: &[Case] = &[
     case("each_kind_is_looked_through", HOST, each_kind_is_looked_through),

@@ -5,8 +5,8 @@ use cmgate_common::reason::Reason::{Allow, NoState, Policy, Return, Service, Unk
 use cmgate_tests::frames::{echo_reply, echo_request, protocol, tcp, udp};
 use cmgate_tests::gate::{Expected, Gate, ROW, admit, drop, ignored};
 
-use crate::world::{HOST, HTTPS, LDAP_TCP, LDAP_UDP, MONITORING};
 use crate::{Case, case};
+use cmgate_tests::world::{HOST, HTTPS, LDAP_TCP, LDAP_UDP, MONITORING};
 
 pub const CASES: &[Case] = &[
     case("a_connection_from_first_to_last", HOST, a_connection_from_first_to_last),

@@ -7,9 +7,9 @@ use cmgate_tests::frames::Extension::{AtomicFragment, Destination, HopByHop};
 use cmgate_tests::frames::{Frame, echo_reply, echo_request, protocol, tcp, udp};
 use cmgate_tests::gate::{Gate, admit, drop, ignored};
 
-use crate::world::{CLIENTS, HOST, HTTPS, MONITORING, OTHERS, RELAY, SERVERS, SITE_WITHOUT_MP};
 use crate::{Case, case};
 use cmgate_tests::gate::Written;
+use cmgate_tests::world::{CLIENTS, HOST, HTTPS, MONITORING, OTHERS, RELAY, SERVERS, SITE_WITHOUT_MP};
 
 pub const CASES: &[Case] = &[
     case("later_ones_follow_the_first", HOST, later_ones_follow_the_first),

@@ -4,8 +4,8 @@ use cmgate_common::reason::Reason::{NoState, Policy, Return, Service, UnknownSou
 use cmgate_tests::frames::{tcp, udp};
 use cmgate_tests::gate::{Gate, Written, admit, drop, ignored};
 
-use crate::world::{CLIENTS, CLOSED, HOST, HTTPS, LDAP_TCP, RELAY, SERVERS, SITE_WITHOUT_MP};
 use crate::{Case, case};
+use cmgate_tests::world::{CLIENTS, CLOSED, HOST, HTTPS, LDAP_TCP, RELAY, SERVERS, SITE_WITHOUT_MP};
 
 pub const CASES: &[Case] = &[
     case("flows_that_stay_go_on", RELAY, flows_that_stay_go_on),
@@ -74,6 +74,10 @@ fn a_flow_gets_the_name_that_admits_it_now(gate: &mut Gate<'_>) {
     gate.expect_on(SERVERS, tcp(ASKS).answer(), admit(Return, flow));
     gate.expect_on(CLIENTS, tcp(ASKS), admit(Policy, flow));
     gate.expect_on(SERVERS, tcp(ASKS).answer(), admit(Return, flow));
+    // Whoever speaks first.
+    gate.reload(&RELAY);
+    gate.expect_on(CLIENTS, tcp(ASKS), admit(Policy, HTTPS));
+    gate.expect_on(SERVERS, tcp(ASKS).answer(), admit(Return, HTTPS));
 }
 
 fn own_flows_stay(gate: &mut Gate<'_>) {
@@ -88,6 +92,7 @@ fn own_flows_stay(gate: &mut Gate<'_>) {
     // It was a flow of the policy, and is one that leaves freely.
     gate.expect(tcp(dc).answer(), admit(Return, "").without_flow());
     gate.reload(&HOST);
+    gate.expect_leaving(tcp(dc), ignored());
     gate.expect(tcp(dc).answer(), admit(Return, LDAP_TCP));
 }
 

@@ -4,8 +4,8 @@ use cmgate_common::reason::Reason::{Allow, Malformed, Policy};
 use cmgate_tests::frames::{Extension, Frame, echo_request, tcp, udp};
 use cmgate_tests::gate::{Expected, Gate, admit, drop};
 
-use crate::world::{HOST, HTTPS, MONITORING, RELAY};
 use crate::{Case, case};
+use cmgate_tests::world::{HOST, HTTPS, MONITORING, RELAY};
 
 pub const CASES: &[Case] = &[
     case("frames_cut_at_every_byte_drop", HOST, frames_cut_at_every_byte_drop),

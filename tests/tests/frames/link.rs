@@ -4,8 +4,8 @@ use cmgate_common::reason::Reason::{Ethertype, Malformed, Policy};
 use cmgate_tests::frames::{ethernet, lengthy, tcp};
 use cmgate_tests::gate::{Gate, admit, always, drop};
 
-use crate::world::{HOST, HTTPS, RELAY};
 use crate::{Case, case, in_memory};
+use cmgate_tests::world::{HOST, HTTPS, RELAY};
 
 pub const CASES: &[Case] = &[
     case("listed_protocols_pass", HOST, listed_protocols_pass),

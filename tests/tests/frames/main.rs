@@ -18,7 +18,6 @@ mod policy;
 mod tftp;
 mod timeouts;
 mod transit;
-mod world;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;

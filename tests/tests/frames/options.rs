@@ -4,8 +4,8 @@ use cmgate_common::reason::Reason::{IpOptions, Malformed, Policy};
 use cmgate_tests::frames::{Frame, tcp};
 use cmgate_tests::gate::{Gate, admit, drop};
 
-use crate::world::{HOST, HTTPS};
 use crate::{Case, case};
+use cmgate_tests::world::{HOST, HTTPS};
 
 pub const CASES: &[Case] = &[
     case("harmless_options_pass", HOST, harmless_options_pass),

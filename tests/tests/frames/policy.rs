@@ -7,10 +7,10 @@ use cmgate_common::reason::Reason::{
 use cmgate_tests::frames::{echo_reply, echo_request, icmp, protocol, tcp, udp};
 use cmgate_tests::gate::{Gate, admit, drop};
 
-use crate::world::{
+use crate::{Case, case};
+use cmgate_tests::world::{
     CLIENTS, FAILSAFE, HOST, HTTPS, LDAP_TCP, LDAP_UDP, MONITORING, NOTIFICATION, OTHERS, RELAY, SERVERS,
 };
-use crate::{Case, case};
 
 pub const CASES: &[Case] = &[
     case("roles_are_served_without_state", HOST, roles_are_served_without_state),

@@ -4,8 +4,8 @@ use cmgate_common::reason::Reason::{NoState, Policy, Return, Service};
 use cmgate_tests::frames::udp;
 use cmgate_tests::gate::{Gate, Written, admit, drop, ignored};
 
-use crate::world::{CLIENTS, HOST, PXE, PXE_CLOSED, RELAY, SERVERS, SITE_WITHOUT_MP, TFTP};
 use crate::{Case, case};
+use cmgate_tests::world::{CLIENTS, HOST, PXE, PXE_CLOSED, RELAY, SERVERS, SITE_WITHOUT_MP, TFTP};
 
 pub const CASES: &[Case] = &[
     case("a_host_serves", PXE, a_host_serves),

@@ -6,8 +6,8 @@ use cmgate_common::reason::Reason::{Allow, Fragment, NoState, Policy, Return, Un
 use cmgate_tests::frames::{tcp, udp};
 use cmgate_tests::gate::{Expected, Gate, admit, drop, ignored};
 
-use crate::world::{CLIENTS, HOST, HTTPS, MONITORING, RELAY, SERVERS};
 use crate::{Case, in_memory};
+use cmgate_tests::world::{CLIENTS, HOST, HTTPS, MONITORING, RELAY, SERVERS};
 
 pub const CASES: &[Case] = &[
     in_memory("established_connections_live_two_hours", HOST, established_connections_live_two_hours),

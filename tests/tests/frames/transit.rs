@@ -4,8 +4,8 @@ use cmgate_common::reason::Reason::{Allow, NoState, Policy, Return, Service};
 use cmgate_tests::frames::{echo_reply, echo_request, protocol, tcp, udp};
 use cmgate_tests::gate::{Gate, admit, drop, ignored};
 
-use crate::world::{CLIENTS, HTTPS, LDAP_UDP, MONITORING, OTHERS, RELAY, SERVERS};
 use crate::{Case, case};
+use cmgate_tests::world::{CLIENTS, HTTPS, LDAP_UDP, MONITORING, OTHERS, RELAY, SERVERS};
 
 pub const CASES: &[Case] = &[
     case("a_connection_from_first_to_last", RELAY, a_connection_from_first_to_last),

@@ -97,7 +97,8 @@ fn answer_of_role<T: Tables>(tables: &T, question: &Question, note: u32) -> u64 
     if verdict.is_none() { UNKNOWN } else { verdict.0.into() }
 }
 
-/// The verdict of an entry under the generation that rules now; [`UNKNOWN`] where that forbids its flow.
+/// The verdict of an entry under the generation that rules now, which it keeps; [`UNKNOWN`] where that forbids its
+/// flow.
 #[inline(always)]
 fn judged_again<T: Tables>(
     tables: &T,
@@ -105,6 +106,18 @@ fn judged_again<T: Tables>(
     from_initiator: bool,
     found: &mut Found<T::Entry>,
 ) -> u64 {
+    let generation = tables.slot().generation;
+    let verdict = judged(tables, question, from_initiator, found);
+    if verdict != UNKNOWN && found.meta.generation() != generation {
+        found.entry.store(word::VERDICT, verdict | u64::from(found.note()) << 32);
+        found.becomes(found.meta.in_generation(generation));
+    }
+    verdict
+}
+
+/// The same, without a trace.
+#[inline(always)]
+fn judged<T: Tables>(tables: &T, question: &Question, from_initiator: bool, found: &Found<T::Entry>) -> u64 {
     let slot = tables.slot();
     if found.meta.generation() == slot.generation {
         return found.verdict().0.into();
@@ -124,12 +137,7 @@ fn judged_again<T: Tables>(
     let (initiator, responder) = if from_initiator { (source, destination) } else { (destination, source) };
     let now = policy::verdict(tables, initiator, responder, service);
     let leaves_freely = own && !slot.flags.egress();
-    if now.is_none() && !leaves_freely {
-        return UNKNOWN;
-    }
-    found.entry.store(word::VERDICT, u64::from(now.0) | u64::from(note) << 32);
-    found.becomes(found.meta.in_generation(slot.generation));
-    now.0.into()
+    if now.is_none() && !leaves_freely { UNKNOWN } else { now.0.into() }
 }
 
 /// [`super::Flows::recall`], in line.
@@ -140,7 +148,6 @@ pub fn recall<T: Tables>(tables: &T, question: &Question) -> u64 {
         None => find(tables, Table::Pending, &key),
         found => found,
     };
-    let Some(mut found) = found else { return UNKNOWN };
-    let from_initiator = found.meta.initiator_high() == from_is_high;
-    judged_again(tables, question, from_initiator, &mut found)
+    let Some(found) = found else { return UNKNOWN };
+    judged(tables, question, found.meta.initiator_high() == from_is_high, &found)
 }

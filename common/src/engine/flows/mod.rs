@@ -152,8 +152,7 @@ pub trait Flows: Tables + Sized {
         expected(self, question)
     }
 
-    /// The verdict of the known flow a packet belongs to in either direction, or [`UNKNOWN`]; the packet counts as
-    /// none of its packets.
+    /// The verdict of the known flow a packet belongs to in either direction, or [`UNKNOWN`]; changes nothing.
     #[inline(always)]
     fn recall(&self, question: &Question) -> u64 {
         recall(self, question)

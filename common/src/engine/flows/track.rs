@@ -16,25 +16,25 @@ pub(super) const OWN_REQUEST: u32 = 1 << 16;
 /// [`super::Flows::initiate`], in line.
 #[inline(always)]
 pub fn initiate<T: Tables>(tables: &T, question: &Question) {
-    let generation = tables.slot().generation;
     let (key, from_is_high) = Key::of(question.protocol, question.from(), question.to());
     ports::touch(tables, question, question.source_port);
     if let Some(mut found) = find(tables, Table::Answered, &key) {
         if !(question.is(Traits::OPENS) && found.meta.is_in(State::Closing)) {
-            let meta = found.meta.in_generation(generation);
-            found.becomes(if question.is(Traits::CLOSES) { meta.in_state(State::Closing) } else { meta });
+            // Of which generation it is stays as it was: the answer is judged again, and gets the name it has by now.
+            if question.is(Traits::CLOSES) {
+                found.becomes(found.meta.in_state(State::Closing));
+            }
             return touch(tables, &found.entry);
         }
         // The port is used again: the new connection has to be answered itself.
         found.becomes(Meta::FREE);
-    } else if let Some(mut found) = find(tables, Table::Pending, &key) {
-        found.becomes(found.meta.in_generation(generation));
+    } else if let Some(found) = find(tables, Table::Pending, &key) {
         return touch(tables, &found.entry);
     }
     if question.is(Traits::ABORTS) {
         return;
     }
-    let meta = Meta::unanswered(question.origin, from_is_high, generation);
+    let meta = Meta::unanswered(question.origin, from_is_high, tables.slot().generation);
     insert(tables, Table::Pending, &key, Record { meta, verdict: Verdict(question.verdict), note: 0 });
 }
 

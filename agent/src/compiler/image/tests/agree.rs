@@ -200,12 +200,17 @@ proptest! {
         let judge = Judge::of(build(&policy).unwrap());
         let probes = probes(&policy, &judge, &[]);
         let takes = |row: u32, leaf: Leaf| judge.interface(row).zones >> leaf.zone() & 1 != 0;
+        let failsafe = |address: IpAddr| {
+            let lines = policy.lines.iter().filter(|line| policy.flows[line.flow as usize].origin == Origin::Failsafe);
+            lines.into_iter().any(|line| policy.holds(line.sources, address))
+        };
         for probe in &probes {
-            let mut bound = false;
+            let inside = |binding: &Binding| policy.holds(binding.systems, probe.address);
+            let bound = policy.bindings.iter().any(inside);
             for binding in &policy.bindings {
-                let inside = policy.holds(binding.systems, probe.address);
-                prop_assert_eq!(takes(binding.row, probe.leaf), inside, "{} on {}", probe.address, binding.row);
-                bound |= inside;
+                // Whom the failsafe admits is not locked out by being bound nowhere.
+                let taken = inside(binding) || !bound && failsafe(probe.address);
+                prop_assert_eq!(takes(binding.row, probe.leaf), taken, "{} on {}", probe.address, binding.row);
             }
             prop_assert_eq!(takes(0, probe.leaf), !bound);
             prop_assert_eq!(takes(63, probe.leaf), !bound);

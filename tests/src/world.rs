@@ -1,7 +1,8 @@
-//! The site all frames travel in, and the machines in it that the gate stands on.
+//! The site that single frames travel in, and the machines in it that the gate stands on.
 
-use cmgate_tests::gate::Written;
+use crate::gate::Written;
 
+/// Servers, clients, and a relay between them.
 pub const SITE: &str = r#"
     edition = "current"
 
@@ -184,20 +185,32 @@ pub const RELAY: Written<'static> = Written {
     own: &["10.20.0.1/16", "10.1.1.1/24", "2001:db8:20::1/64", "2001:db8:1::1/64", "fe80::1/64"],
 };
 
-/// Rows of [`RELAY`].
+/// The row of [`RELAY`] before the clients.
 pub const CLIENTS: u32 = 1;
+/// The row of [`RELAY`] before the servers.
 pub const SERVERS: u32 = 2;
+/// The row of [`RELAY`] before everybody else.
 pub const OTHERS: u32 = 3;
 
-/// Flow ids.
+/// What clients ask of mp01 on 443.
 pub const HTTPS: &str = "client:distribution-point/https/tcp";
+/// What clients ask of mp01 on 10123.
 pub const NOTIFICATION: &str = "client:management-point/notification/tcp";
+/// What mp01 asks of dc01 on 389.
 pub const LDAP_TCP: &str = "management-point:domain-controller/ldap/tcp";
+/// The same by UDP.
 pub const LDAP_UDP: &str = "management-point:domain-controller/ldap/udp";
+/// Between clients and pxe01.
 pub const DHCP: &str = "client:distribution-point-pxe/dhcp/udp";
+/// The same over IPv6.
 pub const DHCPV6: &str = "client:distribution-point-pxe/dhcpv6/udp";
+/// What clients ask of pxe01 on 69.
 pub const TFTP: &str = "client:distribution-point-pxe/tftp/udp";
+/// What clients ask of pxe01 on 4011.
 pub const BINL: &str = "client:distribution-point-pxe/binl/udp";
+/// What clients ask of all clients on 8004.
 pub const PEER_CACHE: &str = "client:client/peer-cache-broadcast/udp";
+/// What the site allows beyond the catalogue.
 pub const MONITORING: &str = "allow/monitoring";
+/// What keeps the door open.
 pub const FAILSAFE: &str = "failsafe";

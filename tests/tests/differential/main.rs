@@ -1,0 +1,31 @@
+//! What the engine says against others who say the same: the programs in the kernel on the same frames, and the policy
+//! walked line by line.
+//!
+//! Chance makes the frames and the sites, from a seed that is printed and can be given: `CMGATE_SEED=7`.
+
+mod borders;
+mod engines;
+mod lines;
+mod sites;
+mod traffic;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use cmgate_tests::needs::Need;
+use cmgate_tests::suite::Suite;
+
+fn main() -> ExitCode {
+    Suite::new()
+        .test("the_programs_say_what_the_engine_says", &[Need::Root, Need::Bpffs], || engines::agree(seed()?))
+        .test("the_engine_says_what_the_lines_say", &[], || lines::agree(seed()?))
+        .run()
+}
+
+/// The seed of everything random here.
+fn seed() -> Result<u64> {
+    match std::env::var("CMGATE_SEED") {
+        Ok(seed) => seed.parse().with_context(|| format!("CMGATE_SEED is no number: {seed}")),
+        Err(_) => Ok(0x0c3f_9a7e),
+    }
+}
