@@ -6,7 +6,7 @@
 
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
-use cmgate_common::engine::flows::{self, Flows, Question, UNKNOWN};
+use cmgate_common::engine::flows::{self, Flows, NO_FIRST, Question, UNKNOWN};
 use cmgate_common::engine::related::{self, Quoting};
 
 use crate::frame::XdpFrame;
@@ -89,7 +89,7 @@ global!(
 );
 global!(
     /// [`Flows::recall_datagram`].
-    datagram_recall, flows::recall_datagram, core::convert::identity, UNKNOWN, same
+    datagram_recall, flows::recall_datagram, core::convert::identity, NO_FIRST, same
 );
 global!(
     /// [`Flows::initiate`].

@@ -2,15 +2,15 @@
 
 use crate::layout::entry::Origin;
 use crate::layout::{Leaf, Verdict};
-use crate::packet::{Packet, transport};
+use crate::packet::{Packet, Traits, transport};
 use crate::reason::Decision;
 
-use super::flows::{Flows, Question, UNKNOWN};
+use super::flows::{Flows, NO_FIRST, Question};
 
 /// A datagram is known by its addresses; what they mean is its first fragment's business.
 const NOBODY: (Leaf, Leaf) = (Leaf(0), Leaf(0));
 
-/// Remembers the ports of an admitted first fragment for those that follow it.
+/// Remembers the ports and traits of an admitted first fragment for those that follow it.
 #[inline(always)]
 pub(super) fn remember<T: Flows>(tables: &T, packet: &Packet, decision: Decision) {
     if packet.fragment.is && !packet.fragment.follows() && decision.reason.admits() {
@@ -18,13 +18,15 @@ pub(super) fn remember<T: Flows>(tables: &T, packet: &Packet, decision: Decision
     }
 }
 
-/// Gives a following fragment its first one's ports; says whether there was one.
+/// Gives a following fragment its first one's ports and traits; says whether there was one.
 #[inline(always)]
 pub(super) fn follow<T: Flows>(tables: &T, packet: &mut Packet) -> bool {
     if packet.fragment.offset < transport::header_length(packet.protocol) {
         return false;
     }
-    let ports = tables.recall_datagram(&Question::of(tables, packet, NOBODY, Origin::Transit, Verdict::NONE));
-    packet.take_ports(tables, (ports >> 16) as u16, ports as u16);
-    ports != UNKNOWN
+    let first = tables.recall_datagram(&Question::of(tables, packet, NOBODY, Origin::Transit, Verdict::NONE));
+    packet.traits = Traits((first >> 32) as u32);
+    packet.source_port = (first >> 16) as u16;
+    packet.destination_port = first as u16;
+    first != NO_FIRST
 }

@@ -26,8 +26,8 @@ pub mod word {
     pub const META: usize = 0;
     /// Ticks of the last packet.
     pub const SEEN: usize = 1;
-    /// The flow's [`crate::layout::Verdict`], and above it a number that depends on the table: the port an
-    /// expectation's request went to, or the ports of a first fragment.
+    /// The flow's [`crate::layout::Verdict`], or a first fragment's traits; and above it a number that depends on the
+    /// table: the port an expectation's request went to, or the ports of a first fragment.
     pub const VERDICT: usize = 2;
     /// The key's five words start here.
     pub const KEY: usize = 3;

@@ -113,14 +113,6 @@ impl Packet {
         self
     }
 
-    /// Gives a following fragment the ports of its first, and the answers that hang on them.
-    #[inline(always)]
-    pub fn take_ports<O: Opaque + ?Sized>(&mut self, opaque: &O, source: u16, destination: u16) {
-        self.source_port = source;
-        self.destination_port = destination;
-        self.traits = Traits(opaque.forget(traits::of(self).0));
-    }
-
     /// Whether a question about it is answered with yes.
     #[inline(always)]
     #[must_use]

@@ -97,8 +97,7 @@ fn answer_of_role<T: Tables>(tables: &T, question: &Question, note: u32) -> u64 
     if verdict.is_none() { UNKNOWN } else { verdict.0.into() }
 }
 
-/// The verdict of an entry under the generation that rules now, which it keeps; [`UNKNOWN`] where that forbids its
-/// flow.
+/// The verdict of an entry under the generation that rules now; [`UNKNOWN`] where that forbids its flow.
 #[inline(always)]
 fn judged_again<T: Tables>(
     tables: &T,
@@ -107,47 +106,44 @@ fn judged_again<T: Tables>(
     found: &mut Found<T::Entry>,
 ) -> u64 {
     let generation = tables.slot().generation;
-    let verdict = judged(tables, question, from_initiator, found);
-    if verdict != UNKNOWN && found.meta.generation() != generation {
-        found.entry.store(word::VERDICT, verdict | u64::from(found.note()) << 32);
-        found.becomes(found.meta.in_generation(generation));
-    }
-    verdict
-}
-
-/// The same, without a trace.
-#[inline(always)]
-fn judged<T: Tables>(tables: &T, question: &Question, from_initiator: bool, found: &Found<T::Entry>) -> u64 {
-    let slot = tables.slot();
-    if found.meta.generation() == slot.generation {
+    if found.meta.generation() == generation {
         return found.verdict().0.into();
     }
     let note = found.note();
     let expected = found.meta.is_of(Origin::Expected);
-    let own = if expected { note & OWN_REQUEST != 0 } else { !found.meta.is_of(Origin::Transit) };
-    let service = if expected {
-        // The request's port stands for one the policy cannot know.
-        question.service(note & 0xffff)
-    } else if from_initiator {
-        question.service(question.destination_port)
-    } else {
-        question.answered_service()
-    };
+    // The request's port stands for one the policy cannot know.
+    let service = if expected { question.service(note & 0xffff) } else { question.answered_service() };
     let (source, destination) = (Leaf(question.source_leaf), Leaf(question.destination_leaf));
     let (initiator, responder) = if from_initiator { (source, destination) } else { (destination, source) };
     let now = policy::verdict(tables, initiator, responder, service);
-    let leaves_freely = own && !slot.flags.egress();
-    if now.is_none() && !leaves_freely { UNKNOWN } else { now.0.into() }
+    if now.is_none() && !leaves_freely(tables, found) {
+        return UNKNOWN;
+    }
+    found.entry.store(word::VERDICT, u64::from(now.0) | u64::from(note) << 32);
+    found.becomes(found.meta.in_generation(generation));
+    now.0.into()
 }
 
-/// [`super::Flows::recall`], in line.
+/// Whether a flow is this host's own, and its own need no policy.
+#[inline(always)]
+fn leaves_freely<T: Tables>(tables: &T, found: &Found<T::Entry>) -> bool {
+    let expected = found.meta.is_of(Origin::Expected);
+    let own = if expected { found.note() & OWN_REQUEST != 0 } else { !found.meta.is_of(Origin::Transit) };
+    own && !tables.slot().flags.egress()
+}
+
+/// [`super::Flows::recall`], in line. Of flows that were not judged since a reload only those are left that the policy
+/// is not asked about: what it admits needs no recall, and the others wait for a packet of their own.
 #[inline(always)]
 pub fn recall<T: Tables>(tables: &T, question: &Question) -> u64 {
-    let (key, from_is_high) = Key::of(question.protocol, question.from(), question.to());
+    let (key, _) = Key::of(question.protocol, question.from(), question.to());
     let found = match find(tables, Table::Answered, &key) {
         None => find(tables, Table::Pending, &key),
         found => found,
     };
     let Some(found) = found else { return UNKNOWN };
-    judged(tables, question, found.meta.initiator_high() == from_is_high, &found)
+    if found.meta.generation() == tables.slot().generation {
+        return found.verdict().0.into();
+    }
+    if leaves_freely(tables, &found) { Verdict::NONE.0.into() } else { UNKNOWN }
 }

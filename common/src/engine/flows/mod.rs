@@ -130,6 +130,9 @@ pub const UNKNOWN: u64 = 1 << 32;
 /// What one table answers where it has no entry, and another may.
 pub const ABSENT: u64 = 1 << 33;
 
+/// What [`Flows::recall_datagram`] answers where no first fragment is known: no packet has all traits.
+pub const NO_FIRST: u64 = u64::MAX;
+
 /// The flow tables, behind one function an operation: the programs put a call there, so that the verifier checks
 /// each by itself instead of once for every way that leads to it.
 pub trait Flows: Tables + Sized {
@@ -171,13 +174,13 @@ pub trait Flows: Tables + Sized {
         expect(self, question);
     }
 
-    /// Remembers the ports of an admitted first fragment.
+    /// Remembers ports and traits of an admitted first fragment.
     #[inline(always)]
     fn remember_datagram(&self, question: &Question) {
         remember_datagram(self, question);
     }
 
-    /// The ports of a following fragment's first, source above destination, or [`UNKNOWN`].
+    /// What a following fragment's first had: traits above source port above destination port, or [`NO_FIRST`].
     #[inline(always)]
     fn recall_datagram(&self, question: &Question) -> u64 {
         recall_datagram(self, question)
