@@ -97,6 +97,16 @@ impl Programs {
         program.fd().map(AsFd::as_fd).map_err(|error| Error::program(name, &error))
     }
 
+    /// What the kernel says of the programs that judge.
+    pub fn uses(&self) -> Result<Vec<ProgramUse>, Error> {
+        let of = |name| {
+            let program = self.0.program(name).ok_or_else(|| Error::missing(name))?;
+            let info = program.info().map_err(|error| Error::program(name, &error))?;
+            Ok(program_use(&info))
+        };
+        [INGRESS, EGRESS, PROBE].into_iter().map(of).collect()
+    }
+
     /// The program on TC egress.
     pub fn egress(&mut self) -> Result<&mut SchedClassifier, Error> {
         classifier(&mut self.0, EGRESS)

@@ -10,7 +10,7 @@ use cmgate_common::reason::Outcome;
 
 use super::names::Names;
 use super::pins::LinkKind;
-use super::{Datapath, Error, Hook, counters, maps, sys};
+use super::{Datapath, Error, Hook, ProgramUse, counters, maps, sys};
 
 /// The kernel runs a program on a frame as if it had come over `lo` of the caller's network namespace.
 const LOOPBACK: u32 = 1;
@@ -52,6 +52,15 @@ impl Datapath {
             is_final: true,
         })?;
         Ok(value == on)
+    }
+
+    /// The programs that judge, attached or not: ingress, egress and probe.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Program`] where the kernel does not tell.
+    pub fn programs(&self) -> Result<Vec<ProgramUse>, Error> {
+        self.programs.uses()
     }
 
     /// Reads every counter.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use cmgate::datapath::{Datapath, Hook, Judgement, Probe, Sizes};
+use cmgate::datapath::{Datapath, Hook, Judgement, Probe, ProgramUse, Sizes};
 
 use super::counts::{Counter, Counts};
 use super::{Backend, Compiled};
@@ -39,6 +39,15 @@ impl Kernel {
     pub fn judge(&self, hook: Hook, row: u32, frame: &[u8]) -> Result<Option<Judgement>> {
         let (slot, _) = self.probe.ruling();
         Ok(self.probe.judge(slot, hook, row, frame)?)
+    }
+
+    /// The programs that judge.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not tell.
+    pub fn programs(&self) -> Result<Vec<ProgramUse>> {
+        Ok(self.datapath.programs()?)
     }
 
     /// Forgets every flow.
