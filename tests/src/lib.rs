@@ -14,6 +14,7 @@ pub mod explain;
 pub mod frames;
 pub mod gate;
 pub mod install;
+pub mod interrupted;
 pub mod kernel;
 pub mod link;
 pub mod metrics;

@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use crate::interrupted::retried;
+
 /// How often a wait looks whether whoever should speak is still there.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -48,7 +50,7 @@ impl Notify {
         self.socket.set_nonblocking(true)?;
         let mut emptied = Ok(());
         while emptied.is_ok() {
-            emptied = self.socket.recv(&mut [0; 4096]).map(drop);
+            emptied = retried(|| self.socket.recv(&mut [0; 4096]).map(drop));
         }
         self.socket.set_nonblocking(false)?;
         match emptied {
@@ -65,7 +67,7 @@ impl Notify {
         let deadline = Instant::now() + limit;
         let mut buffer = [0; 4096];
         loop {
-            match self.socket.recv(&mut buffer) {
+            match retried(|| self.socket.recv(&mut buffer)) {
                 Ok(length) => {
                     let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
                     if message.lines().any(|line| line == assignment) {

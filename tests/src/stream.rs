@@ -15,6 +15,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, ensure};
 use nix::sys::socket::{setsockopt, sockopt::RcvBufForce};
 
+use crate::interrupted::retried;
 use crate::netns::Netns;
 
 /// How long a receiver sleeps in the kernel before it looks whether the stream was stopped.
@@ -215,7 +216,7 @@ fn send_all(socket: &UdpSocket, shared: &Shared, interval: Duration) -> io::Resu
 fn echo_all(socket: &UdpSocket, shared: &Shared) -> io::Result<()> {
     receive(shared, &shared.reached, || {
         let mut datagram = [0; 8];
-        let (length, from) = socket.recv_from(&mut datagram)?;
+        let (length, from) = retried(|| socket.recv_from(&mut datagram))?;
         socket.send_to(&datagram[..length], from)?;
         Ok(u64::from_be_bytes(datagram))
     })
@@ -224,7 +225,7 @@ fn echo_all(socket: &UdpSocket, shared: &Shared) -> io::Result<()> {
 fn collect(socket: &UdpSocket, shared: &Shared) -> io::Result<()> {
     receive(shared, &shared.returned, || {
         let mut datagram = [0; 8];
-        socket.recv(&mut datagram)?;
+        retried(|| socket.recv(&mut datagram))?;
         Ok(u64::from_be_bytes(datagram))
     })
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use cmgate_tests::interrupted::retried;
 use cmgate_tests::{
     client,
     metrics::{Page, count},
@@ -164,10 +165,10 @@ fn answers_nobody_asked_for_are_dropped() -> Result<()> {
 
         // Asked for, the same datagram comes in, and it is the first that does.
         listening.send_to(b"question", answering.local_addr()?)?;
-        let (_, from) = answering.recv_from(&mut [0; 64])?;
+        let (_, from) = retried(|| answering.recv_from(&mut [0; 64]))?;
         answering.send_to(b"answer", from)?;
         let mut first = [0; 64];
-        let length = listening.recv(&mut first)?;
+        let length = retried(|| listening.recv(&mut first))?;
         ensure!(
             &first[..length] == b"answer",
             "{:?} came through",

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use cmgate_tests::interrupted::retried;
 use cmgate_tests::{
     client,
     install::{HOST_FILE, SITE_FILE},
@@ -187,9 +188,9 @@ fn a_flow_goes_and_its_answers_end() -> Result<()> {
         answering.set_read_timeout(Some(LIMIT))?;
         let mut datagram = [0; 16];
         asking.send_to(b"question", answering.local_addr()?)?;
-        let (_, asker) = answering.recv_from(&mut datagram)?;
+        let (_, asker) = retried(|| answering.recv_from(&mut datagram))?;
         answering.send_to(b"known", asker)?;
-        let length = asking.recv(&mut datagram)?;
+        let length = retried(|| asking.recv(&mut datagram))?;
         ensure!(&datagram[..length] == b"known");
 
         agent.after(|| scene.install.edit(SITE_FILE, "\"udp/5000\", ", ""))?;
@@ -204,7 +205,7 @@ fn a_flow_goes_and_its_answers_end() -> Result<()> {
         // Allowed again, the flow goes on where it was, and nothing has come in between.
         agent.after(|| scene.install.write(SITE_FILE, scene::SITE))?;
         answering.send_to(b"again", asker)?;
-        let length = asking.recv(&mut datagram)?;
+        let length = retried(|| asking.recv(&mut datagram))?;
         ensure!(
             &datagram[..length] == b"again",
             "{:?} came through",
