@@ -42,7 +42,8 @@ pub fn go_on<T: Tables>(tables: &T, question: &Question) -> u64 {
 pub fn answer<T: Tables>(tables: &T, question: &Question) -> u64 {
     let (key, from_is_high) = Key::of(question.protocol, question.from(), question.to());
     let Some(mut found) = find(tables, Table::Pending, &key) else { return ABSENT };
-    if found.meta.initiator_high() == from_is_high {
+    // An announcement has port 0 in the place of one that nobody knows yet.
+    if found.meta.is_of(Origin::Expected) || found.meta.initiator_high() == from_is_high {
         return UNKNOWN;
     }
     let verdict = judged_again(tables, question, false, &mut found);
