@@ -96,9 +96,11 @@ fn a_server_answers_who_asked_it(gate: &mut Gate<'_>) {
 
 fn an_answer_comes_from_a_fresh_port(gate: &mut Gate<'_>) {
     gate.expect_on(CLIENTS, udp(ASKS), admit(Policy, TFTP).opening().opening());
-    for port in [1, 53, 68, 70, 1023] {
+    for port in [0, 1, 53, 68, 70, 1023] {
         gate.expect_on(SERVERS, udp(&format!("10.1.1.30:{port} > 10.20.0.10:5555")), drop(Service));
     }
+    // What is announced stands for a port, and is none.
+    gate.expect_on(CLIENTS, udp("10.20.0.10:5555 > 10.1.1.30:0"), drop(Service));
     gate.expect_on(SERVERS, udp("10.1.1.30:1024 > 10.20.0.10:5555"), admit(Return, TFTP).answering());
     // An error comes from the port that was asked.
     gate.expect_on(SERVERS, udp(ASKS).answer(), admit(Return, TFTP).answering());
