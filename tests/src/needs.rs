@@ -13,6 +13,8 @@ pub enum Need {
     Bpffs,
     /// A program of the table in this file.
     Program(&'static str),
+    /// Each of these.
+    Each(&'static [Need]),
 }
 
 /// Everything that makes and fills namespaces with nginx and curl.
@@ -28,45 +30,14 @@ pub const LAB: &[Need] = &[
 ];
 
 /// The lab, with the agent in it.
-pub const LAB_WITH_AGENT: &[Need] = &[
-    Need::Root,
-    Need::Bpffs,
-    Need::Program("ip"),
-    Need::Program("nsenter"),
-    Need::Program("setpriv"),
-    Need::Program("nginx"),
-    Need::Program("openssl"),
-    Need::Program("curl"),
-    Need::Program("ping"),
-];
+pub const LAB_WITH_AGENT: &[Need] = &[Need::Each(LAB), Need::Bpffs];
 
 /// The same, with a look at the kernel's BPF objects from outside.
-pub const LAB_WITH_BPFTOOL: &[Need] = &[
-    Need::Root,
-    Need::Bpffs,
-    Need::Program("ip"),
-    Need::Program("nsenter"),
-    Need::Program("setpriv"),
-    Need::Program("nginx"),
-    Need::Program("openssl"),
-    Need::Program("curl"),
-    Need::Program("ping"),
-    Need::Program("bpftool"),
-];
+pub const LAB_WITH_BPFTOOL: &[Need] = &[Need::Each(LAB_WITH_AGENT), Need::Program("bpftool")];
 
 /// The same, with TFTP.
-pub const LAB_WITH_TFTP: &[Need] = &[
-    Need::Root,
-    Need::Bpffs,
-    Need::Program("ip"),
-    Need::Program("nsenter"),
-    Need::Program("setpriv"),
-    Need::Program("nginx"),
-    Need::Program("openssl"),
-    Need::Program("curl"),
-    Need::Program("in.tftpd"),
-    Need::Program("tftp"),
-];
+pub const LAB_WITH_TFTP: &[Need] =
+    &[Need::Each(LAB_WITH_AGENT), Need::Program("in.tftpd"), Need::Program("tftp")];
 
 /// Debian's package for each program the rig runs.
 const PACKAGES: &[(&str, &str)] = &[
@@ -105,6 +76,7 @@ impl Need {
                     .map_or(program, |(_, package)| package);
                 (!is_installed(program)).then(|| format!("needs {program}: apt-get install {package}"))
             }
+            Self::Each(needs) => unmet(needs),
         }
     }
 }
@@ -127,12 +99,27 @@ mod tests {
         assert_eq!(words.as_deref(), Some("needs no-such-program: apt-get install no-such-program"));
     }
 
+    fn programs(needs: &[Need]) -> Vec<&'static str> {
+        let of = |need: &Need| match need {
+            Need::Program(program) => vec![*program],
+            Need::Each(needs) => programs(needs),
+            Need::Root | Need::Bpffs => Vec::new(),
+        };
+        needs.iter().flat_map(of).collect()
+    }
+
     #[test]
     fn every_program_needed_has_a_package() {
-        for need in LAB.iter().chain(LAB_WITH_AGENT).chain(LAB_WITH_TFTP).chain(LAB_WITH_BPFTOOL) {
-            if let Need::Program(program) = need {
-                assert!(PACKAGES.iter().any(|(name, _)| name == program), "{program} has no package");
-            }
+        let needed = programs(&[LAB_WITH_TFTP, LAB_WITH_BPFTOOL].concat());
+        assert!(needed.contains(&"curl") && needed.contains(&"tftp") && needed.contains(&"bpftool"));
+        for program in needed {
+            assert!(PACKAGES.iter().any(|(name, _)| *name == program), "{program} has no package");
         }
+    }
+
+    #[test]
+    fn needs_within_needs_are_looked_at() {
+        const INNER: &[Need] = &[Need::Program("no-such-program")];
+        assert_eq!(Need::Each(INNER).unmet(), INNER[0].unmet());
     }
 }
