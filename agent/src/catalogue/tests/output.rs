@@ -19,6 +19,7 @@ fn a_query_finds_a_port_as_printed_and_as_it_is_by_default() {
             "site-server:software-update-point/https/tcp",
             "software-update-point:site-server/https/tcp",
             "software-update-point:upstream-wsus-server/https/tcp",
+            "client:software-update-point/https/tcp", // once more, in Note 3
         ]
     );
     let rpc = Query { port: Some(50000), ..of_current };
