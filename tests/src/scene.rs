@@ -76,6 +76,8 @@ pub const NOTIFICATION: u16 = 10123;
 pub const NOTIFICATION_FLOW: &str = "client:management-point/notification/tcp";
 /// The flow of HTTPS from a client to `mp01` by its role as distribution point, which the catalogue names first.
 pub const HTTPS_FLOW: &str = "client:distribution-point/https/tcp";
+/// Where that flow is written.
+pub const HTTPS_SECTION: &str = "Client --> Distribution point, both standard and pull";
 /// Bytes of `/content/large`.
 pub const LARGE: u64 = 32 << 20;
 /// Bytes per second of a download of it.

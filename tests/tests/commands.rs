@@ -13,7 +13,7 @@ use cmgate_tests::{
     install::{Install, SITE_FILE},
     needs::LAB_WITH_AGENT,
     process::Process,
-    scene::{self, HTTPS_FLOW, Scene},
+    scene::{self, HTTPS_FLOW, HTTPS_SECTION, Scene},
     suite::Suite,
     topology::{CLIENT, Hosted, SERVER, STRANGER},
 };
@@ -216,7 +216,7 @@ fn explain_answers_line_by_line() -> Result<()> {
 
 fn status_flows_and_drops() -> Result<()> {
     let scene = Scene::host(scene::HOST, scene::SITE)?;
-    let _agent = scene.start()?;
+    let running = scene.start()?;
     client::curl(&scene.lab.client, "https://10.1.1.20/", LIMIT)?.must_answer("a client")?;
     client::connect(&scene.lab.stranger, (SERVER.v4, 445).into(), SILENCE)?.must_be_silent("the stranger")?;
 
@@ -236,9 +236,13 @@ fn status_flows_and_drops() -> Result<()> {
     ensure!(last["seconds"]["publish"].as_f64() > Some(0.0), "how long the swap took is not told: {last}");
 
     let flows = scene.json("flows")?;
-    let flow = flows.as_array().and_then(|flows| flows.iter().find(|flow| flow["flow"] == HTTPS_FLOW));
-    let flow = flow.with_context(|| format!("no {HTTPS_FLOW} in {flows}"))?;
-    ensure!(keys(flow) == ["bytes", "first", "flow", "last", "packets"], "{flow}");
+    let flow = of_https(&flows)?;
+    let expected = ["bytes", "document", "edition", "first", "flow", "last", "packets", "section"];
+    ensure!(keys(flow) == expected, "{flow}");
+    let written = [&flow["edition"], &flow["document"], &flow["section"]];
+    ensure!(written == ["current", "current", HTTPS_SECTION], "{flow}");
+    let failsafe = flows.as_array().and_then(|flows| flows.iter().find(|flow| flow["flow"] == "failsafe"));
+    ensure!(failsafe.is_some_and(|flow| flow["section"].is_null()), "{flows}");
     ensure!(
         flow["packets"].as_u64() >= Some(3) && flow["first"].is_string() && flow["last"].is_string(),
         "{flow}"
@@ -255,7 +259,7 @@ fn status_flows_and_drops() -> Result<()> {
 
     for (command, words) in [
         ("status", ["generation 1", "eth0", "admit"]),
-        ("flows", [HTTPS_FLOW, "packets", "bytes"]),
+        ("flows", [HTTPS_FLOW, "packets", HTTPS_SECTION]),
         ("drops", ["unknown-source", "10.66.0.10", "tcp/445"]),
     ] {
         let output = scene.install.command(&scene.lab.host, command)?.output()?;
@@ -265,7 +269,17 @@ fn status_flows_and_drops() -> Result<()> {
             "{command}:\n{said}"
         );
     }
+
+    // The pins do not say where a flow is written; the files do.
+    running.kill()?;
+    ensure!(of_https(&scene.json("flows")?)?["section"] == HTTPS_SECTION);
     Ok(())
+}
+
+/// What `flows` says of the HTTPS flow.
+fn of_https(flows: &Value) -> Result<&Value> {
+    let flow = flows.as_array().and_then(|flows| flows.iter().find(|flow| flow["flow"] == HTTPS_FLOW));
+    flow.with_context(|| format!("no {HTTPS_FLOW} in {flows}"))
 }
 
 fn drops_are_followed() -> Result<()> {

@@ -1,6 +1,8 @@
 //! What a site means for one host, as the compiler's two halves hand it over: lines of sources, destinations and
 //! services, in order of precedence. [`super::lines`] writes them, [`super::image`] turns them into tables.
 
+use std::collections::BTreeMap;
+
 use cmgate_common::layout::image::{Bank, Origin};
 
 use crate::config::AddressSet;
@@ -51,6 +53,14 @@ pub struct ServiceRange {
     pub first: u16,
     /// Last, inclusive.
     pub last: u16,
+}
+
+impl Policy {
+    /// Where each of its flows is written, by flow id; allows and failsafe are not.
+    #[must_use]
+    pub fn written(&self) -> BTreeMap<String, Written> {
+        self.flows.iter().filter_map(|flow| Some((flow.id.clone(), flow.written.clone()?))).collect()
+    }
 }
 
 /// What is known of a flow beside its lines.

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use nix::mount::MsFlags;
 
 use crate::compiler::image::TooLarge;
+use crate::compiler::policy::Written;
 use crate::config::Host;
 use crate::datapath::{self, Datapath, Generation, Nic, Sizes};
 use crate::explain::judge::Judge;
@@ -38,6 +39,8 @@ pub struct Enforced {
     pub publish: Duration,
     /// Prefixes behind each role that the site uses.
     pub matches: BTreeMap<String, u64>,
+    /// Where its flows are written, by flow id.
+    pub written: BTreeMap<String, Written>,
     /// What the operator should look at.
     pub warnings: Vec<String>,
 }
@@ -109,7 +112,14 @@ impl Gate {
                 self.sizes.flow_capacity
             ));
         }
-        Ok(Enforced { generation: published.generation, compile, publish: published.took, matches, warnings })
+        Ok(Enforced {
+            generation: published.generation,
+            compile,
+            publish: published.took,
+            matches,
+            written: judge.policy().written(),
+            warnings,
+        })
     }
 
     /// Puts the programs on the interfaces that orders name, as far as these are there, and takes them off others.

@@ -256,6 +256,7 @@ impl Agent {
             status.files.clone_from(&self.watched);
             status.fingerprint = self.orders.fingerprint.map(|print| format!("{print:032x}"));
             status.selectors.clone_from(&enforced.matches);
+            status.written.clone_from(&enforced.written);
             status.selftest = Some(true);
         });
         for warning in &enforced.warnings {

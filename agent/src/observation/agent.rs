@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::compiler::policy::Written;
+
 use super::{log, time};
 
 /// The agent's part of the status.
@@ -34,6 +36,9 @@ pub struct AgentStatus {
     pub selftest: Option<bool>,
     /// Prefixes behind each role that the site uses.
     pub selectors: BTreeMap<String, u64>,
+    /// Where the enforced flows are written, by flow id; told with the flows.
+    #[serde(skip)]
+    pub written: BTreeMap<String, Written>,
     /// Interfaces that should be guarded and are not, each with the reason.
     pub unguarded: BTreeMap<String, String>,
     /// What the operator should look at, by what it is about.
@@ -173,6 +178,7 @@ impl Board {
             reloads: Reloads::default(),
             selftest: None,
             selectors: BTreeMap::new(),
+            written: BTreeMap::new(),
             unguarded: BTreeMap::new(),
             warnings: BTreeMap::new(),
         };

@@ -124,7 +124,7 @@ async fn status(State(desk): State<Desk>) -> Answer<Status> {
 }
 
 async fn flow_lines(State(desk): State<Desk>) -> Answer<Vec<flows::FlowLine>> {
-    Ok(Json(flows::lines(&live(&desk).await?)))
+    Ok(Json(flows::lines(&live(&desk).await?, &desk.board.read().written)))
 }
 
 async fn drops(State(desk): State<Desk>) -> Answer<Drops> {
