@@ -208,6 +208,8 @@ fn the_catalogue_is_printed_for_tools() {
     }
     let mut command = assert_cmd::cargo::cargo_bin_cmd!("cmgate");
     command.args(["catalogue", "--role", "managment-point"]).assert().code(2);
+    let mut command = assert_cmd::cargo::cargo_bin_cmd!("cmgate");
+    command.args(["catalogue", "--port", "0"]).assert().code(2);
 }
 
 #[test]

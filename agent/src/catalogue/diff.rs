@@ -143,7 +143,9 @@ impl Diff {
                 line.section_after.as_ref().or(line.section_before.as_ref()).cloned().unwrap_or_default(),
             ]);
         }
-        table.trim_fmt() + "\n"
+        let count = |change| self.lines.iter().filter(|line| line.change == change).count();
+        let [added, removed, changed] = [Change::Added, Change::Removed, Change::Changed].map(count);
+        format!("{}\n{added} added, {removed} removed, {changed} changed\n", table.trim_fmt())
     }
 }
 

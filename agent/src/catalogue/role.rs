@@ -38,7 +38,7 @@ pub enum Place {
 pub struct UnknownRole {
     /// What was written.
     pub name: String,
-    /// The role whose name is nearest to it, if one is near.
+    /// The role whose name is nearest to it, if one is near or has it as a part.
     pub suggestion: Option<&'static str>,
 }
 
@@ -143,7 +143,9 @@ impl FromStr for Role {
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         Role::all().find(|role| role.name() == word).ok_or_else(|| UnknownRole {
             name: word.to_owned(),
-            suggestion: nearest(word, Role::all().map(Role::name)),
+            suggestion: nearest(word, Role::all().map(Role::name)).or_else(|| {
+                Role::all().map(Role::name).find(|name| name.split('-').any(|part| part == word))
+            }),
         })
     }
 }
@@ -261,6 +263,8 @@ mod tests {
     fn a_misspelt_role_is_answered_with_the_nearest_name() {
         let error = "managment-point".parse::<Role>().expect_err("misspelt");
         assert_eq!(error.to_string(), "unknown role \"managment-point\"; did you mean \"management-point\"?");
+        let part = "multicast".parse::<Role>().expect_err("a part of a name");
+        assert_eq!(part.suggestion, Some("distribution-point-multicast"));
         assert_eq!("xyz".parse::<Role>().expect_err("no role").to_string(), "unknown role \"xyz\"");
     }
 }

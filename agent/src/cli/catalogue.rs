@@ -23,8 +23,8 @@ pub(super) struct Args {
     /// Only over this transport: tcp, udp or icmp
     #[arg(long)]
     protocol: Option<Protocol>,
-    /// Only with this port
-    #[arg(long)]
+    /// Only with this port, among those printed or those that hold by default
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// What changed from one edition to another, of the flows that the other options leave
     #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["edition", "document"])]
@@ -48,9 +48,22 @@ pub(super) fn run(args: &Args) -> Result<Exit> {
     let &Args { edition, role, document, protocol, port, ref diff, format } = args;
     let query = Query { edition, document, role, protocol, port };
     let catalogue = Catalogue::embedded();
+    if let Some((document, edition)) = document.zip(edition)
+        && document.edition() != edition
+    {
+        let of = document.edition();
+        output::complain(&format!(
+            "the document {document} is of edition {of}, and has nothing for {edition}"
+        ));
+    }
     let text = match diff.as_deref() {
         Some(&[before, after]) => differences(&Diff::between(catalogue, before, after, &query), format)?,
-        _ => flows(catalogue, &query, format)?,
+        _ => {
+            if query.select(catalogue).next().is_none() {
+                output::complain("no flow fits all of that");
+            }
+            flows(catalogue, &query, format)?
+        }
     };
     output::print(&text)?;
     Ok(Exit::Done)

@@ -155,11 +155,12 @@ fn a_diff_shows_both_sides_where_they_differ() {
     let query = Query { role: Some(Role::named("sms-provider")), ..Query::default() };
     let table = Diff::between(catalogue(), Edition::V2007, Edition::Current, &query).to_table();
     insta::assert_snapshot!(table, @r"
-       flow                              ports                                         port key     only with                       section
-    +  any:sms-provider/https/tcp        443                                                        feature administration-service  Configuration Manager console --> SMS Provider
-    +  console:sms-provider/https/tcp    443                                                                                        Configuration Manager console --> SMS Provider
-    ~  console:sms-provider/rpc/tcp      dynamic (1024-5000) -> dynamic (49152-65535)  dynamic-rpc                                  Configuration Manager console --> SMS Provider
-    ~  site-server:sms-provider/rpc/tcp  dynamic (1024-5000) -> dynamic (49152-65535)  dynamic-rpc                                  Site server --> SMS Provider
-    ~  sms-provider:sql-server/sql/tcp   1433                                          - -> sql                                     SMS Provider --> SQL Server
+        flow                              ports                                         port key     only with                       section
+     +  any:sms-provider/https/tcp        443                                                        feature administration-service  Configuration Manager console --> SMS Provider
+     +  console:sms-provider/https/tcp    443                                                                                        Configuration Manager console --> SMS Provider
+     ~  console:sms-provider/rpc/tcp      dynamic (1024-5000) -> dynamic (49152-65535)  dynamic-rpc                                  Configuration Manager console --> SMS Provider
+     ~  site-server:sms-provider/rpc/tcp  dynamic (1024-5000) -> dynamic (49152-65535)  dynamic-rpc                                  Site server --> SMS Provider
+     ~  sms-provider:sql-server/sql/tcp   1433                                          - -> sql                                     SMS Provider --> SQL Server
+    2 added, 0 removed, 3 changed
     ");
 }
