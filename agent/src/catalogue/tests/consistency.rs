@@ -118,6 +118,7 @@ fn what_is_not_needed_or_only_sums_up_is_recorded_and_never_opened() {
         (Edition::V2007, "any:sql-server/netbios-name/udp"),
         (Edition::V2007, "any:sql-server/netbios-session/tcp"),
         (Edition::V2007, "any:sql-server/sql/tcp"),
+        (Edition::V2007, "client:distribution-point/multicast/udp"),
         (Edition::V2007, "client:site-system/http/tcp"),
         (Edition::V2007, "client:site-system/https/tcp"),
         (Edition::V2007, "microsoft:asset-intelligence-synchronization-point/https/tcp"),

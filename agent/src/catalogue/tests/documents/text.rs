@@ -65,30 +65,31 @@ fn what_names_no_port_is_a_remark_and_no_flow() {
         })
         .map(|section| (section.document, section.title.as_str()))
         .collect();
-    let references = [
-        "External connections made by Configuration Manager",
-        "Ports used by Configuration Manager client installation",
-        "Ports used by migration",
-    ];
-    let exceptions = [
-        "Queries",
-        "Client Push Installation",
-        "Client Installation by Using Group Policy",
-        "Windows Event Viewer, Windows Performance Monitor, and Windows Diagnostics",
-    ];
-    let expected: Vec<_> = references
-        .map(|title| (Document::V2017, title))
-        .into_iter()
-        .chain(references.map(|title| (Document::Current, title)))
-        .chain(exceptions.map(|title| (Document::ClientCurrent, title)))
-        .collect();
-    assert_eq!(silent, expected);
     assert!(
         catalogue()
             .sections()
             .filter(|section| silent.contains(&(section.document, &section.title)))
             .all(|section| !section.remarks.is_empty())
     );
+    let exceptions = [
+        "Queries",
+        "Client Push Installation",
+        "Client Installation by Using Group Policy",
+        "Windows Event Viewer, Windows Performance Monitor, and Windows Diagnostics",
+    ];
+    let references = [
+        "External connections made by Configuration Manager",
+        "Ports used by Configuration Manager client installation",
+        "Ports used by migration",
+    ];
+    for (documents, titles) in [
+        (&[Document::ClientCurrent][..], &exceptions[..]),
+        (&[Document::V2017, Document::Current], &references),
+    ] {
+        for place in documents.iter().flat_map(|document| titles.iter().map(|title| (*document, *title))) {
+            assert!(silent.contains(&place), "{place:?}");
+        }
+    }
 }
 
 #[test]
