@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::edition::{Document, Edition};
-use super::ports::Ports;
+use super::ports::{Feature, Ports};
 use super::role::Role;
 
 /// One service that an initiator's role asks of a responder's role. A two-way arrow in a document is two flows.
@@ -48,6 +48,8 @@ pub struct Flow {
     pub proxied: bool,
     /// Whether the section's arrow points both ways; this may be either half.
     pub two_way: bool,
+    /// Whether it runs while a site system is installed or repaired.
+    pub installation: bool,
     /// Whether it stands in the document's text rather than in one of its tables.
     pub prose: bool,
     /// False where the document says that the traffic is not needed, or only sums up other rows: recorded, and never
@@ -120,6 +122,11 @@ impl Flow {
     /// several places share it.
     pub fn id(&self) -> String {
         format!("{}:{}/{}/{}", self.initiator, self.responder, self.slug, self.protocol)
+    }
+
+    /// Whether it exists only where that feature is in use.
+    pub fn needs(&self, feature: &Feature) -> bool {
+        self.feature.as_ref() == Some(&feature.name)
     }
 }
 

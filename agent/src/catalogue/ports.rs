@@ -66,6 +66,10 @@ pub enum Takes {
     /// A port, a range, or a list of them.
     #[default]
     Ports,
+    /// A port, or a list of them, one for each instance: a range would say that it may be any.
+    Instances,
+    /// One of the ports between which the rows leave a choice.
+    Printed,
 }
 
 /// A key of `[features]`: traffic that exists only where the feature is in use.
@@ -78,6 +82,8 @@ pub struct Feature {
     pub description: String,
     /// The editions that have it, oldest first.
     pub editions: Vec<Edition>,
+    /// Why no flow has it, where the documents name the traffic and none of its ports.
+    pub unlisted: Option<String>,
 }
 
 impl PortRange {

@@ -21,8 +21,8 @@ pub fn keys_page(catalogue: &Catalogue) -> String {
 fn ports(page: &mut String, catalogue: &Catalogue) {
     page.push_str(
         "\n## `[ports]`\n\nA key replaces the default, for the site or, in a system's `ports`, for what that system \
-         answers; it never adds to it. A value is a number, a range `\"a-b\"` or a list of them, where the table does \
-         not say *one port*. \"fixed\" is a port that this edition does not let one change, \"-\" a key that it does \
+         answers; it never adds to it. A value is a number, a range `\"a-b\"` or a list of them, where the table \
+         says nothing narrower. \"fixed\" is a port that this edition does not let one change, \"-\" a key that it does \
          not have.\n\n",
     );
     header(page, &["key", "2007", "2017", "current", "takes", "what listens there"]);
@@ -35,6 +35,8 @@ fn ports(page: &mut String, catalogue: &Catalogue) {
         let takes = match key.takes {
             Takes::Port => "one port",
             Takes::Ports => "ports",
+            Takes::Instances => "one port for each instance",
+            Takes::Printed => "one of those printed",
         };
         let [v2007, v2017, current] = Edition::ALL.map(default);
         row(page, &[&format!("`{}`", key.name), &v2007, &v2017, &current, takes, &key.description]);
@@ -73,9 +75,10 @@ fn roles(page: &mut String) {
             Place::Internet => "every globally routable address that is in no system",
             Place::Any => "every address",
         };
-        let name = match role.successor() {
-            Some(successor) => format!("`{role}` (later: `{successor}`)"),
-            None => format!("`{role}`"),
+        let name = match (role.successor(), role.retired()) {
+            (Some(successor), _) => format!("`{role}` (later: `{successor}`)"),
+            (None, Some(retired)) => format!("`{role}` (later: none; {retired})"),
+            (None, None) => format!("`{role}`"),
         };
         row(
             page,

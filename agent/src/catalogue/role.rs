@@ -48,6 +48,7 @@ struct Entry {
     editions: Vec<Edition>,
     implies: Vec<Role>,
     successor: Option<Role>,
+    retired: Option<String>,
     place: Place,
     scoped: bool,
 }
@@ -81,6 +82,17 @@ impl Role {
     /// What took over this role's work in later editions.
     pub fn successor(self) -> Option<Role> {
         self.entry().successor
+    }
+
+    /// What became of its work, where later editions have no role for it.
+    pub fn retired(self) -> Option<&'static str> {
+        self.entry().retired.as_deref()
+    }
+
+    /// The role that does this one's work in an edition which does not have it: one that came later, or one it replaced.
+    pub fn stand_in(self, edition: Edition) -> Option<Role> {
+        let replaced = || Role::all().find(|role| role.successor() == Some(self));
+        self.successor().or_else(replaced).filter(|role| role.is_in(edition))
     }
 
     /// Where the role's addresses come from.
@@ -179,6 +191,7 @@ struct Written {
     #[serde(default)]
     implies: Vec<String>,
     successor: Option<String>,
+    retired: Option<String>,
     #[serde(default)]
     place: Place,
     #[serde(default)]
@@ -208,6 +221,7 @@ fn read(text: &str) -> Vec<Entry> {
             editions: role.editions,
             implies: closure(index, &direct),
             successor,
+            retired: role.retired,
             place: role.place,
             scoped: role.scoped,
         })

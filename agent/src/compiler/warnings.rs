@@ -26,6 +26,33 @@ pub enum Warning {
         /// The roles that would ask.
         initiators: Vec<Role>,
     },
+    /// A system has a role that others of the role are asked for, and it is not.
+    SystemNobodyAsks {
+        /// Its name.
+        system: String,
+        /// The role.
+        role: Role,
+        /// The roles that would ask.
+        initiators: Vec<Role>,
+    },
+    /// A system asks others of its site for something, and all that could answer are of other sites.
+    NobodyInItsSite {
+        /// Its name.
+        system: String,
+        /// The role by which it asks.
+        role: Role,
+        /// The role that would answer.
+        responder: Role,
+    },
+    /// A feature is on, and no flow comes of it.
+    FeatureOpensNothing {
+        /// Its name.
+        feature: String,
+        /// Why the catalogue has no flow for it, where that is so.
+        unlisted: Option<String>,
+        /// The roles of its flows that no system has.
+        missing: Vec<Role>,
+    },
     /// An allow names a role that no system has.
     AllowOfEmptyRole {
         /// The allow's name.
@@ -55,6 +82,9 @@ impl Warning {
             Warning::CloudRoleIsInternet { .. } => "cloud-role-is-internet",
             Warning::RolesWithoutSystem { .. } => "role-without-system",
             Warning::RoleNobodyAsks { .. } => "role-nobody-asks",
+            Warning::SystemNobodyAsks { .. } => "system-nobody-asks",
+            Warning::NobodyInItsSite { .. } => "nobody-in-its-site",
+            Warning::FeatureOpensNothing { .. } => "feature-opens-nothing",
             Warning::AllowOfEmptyRole { .. } => "allow-of-empty-role",
             Warning::SystemWithoutFlow { .. } => "system-without-flow",
             Warning::AllowShadowed { .. } => "allow-shadowed",
@@ -83,6 +113,35 @@ impl fmt::Display for Warning {
                 f,
                 "nobody asks the systems of the role {role}: no {} that could is a system",
                 list(initiators)
+            ),
+            Warning::SystemNobodyAsks { system, role, initiators } => write!(
+                f,
+                "nobody asks the system \"{system}\" as {role}: no {} that could is a system of its site",
+                list(initiators)
+            ),
+            Warning::NobodyInItsSite { system, role, responder } => write!(
+                f,
+                "the system \"{system}\" is a {role} and asks nobody as {responder}: all that there are belong to other \
+                 sites; check the site codes"
+            ),
+            Warning::FeatureOpensNothing { feature, unlisted: Some(reason), .. } => {
+                write!(
+                    f,
+                    "the feature {feature} opens nothing: {reason}; write an [[allow]] for what is needed"
+                )
+            }
+            Warning::FeatureOpensNothing { feature, unlisted: None, missing } if missing.is_empty() => {
+                write!(
+                    f,
+                    "the feature {feature} opens nothing: the systems of its roles are one machine, of different sites, or \
+                 set otherwise"
+                )
+            }
+            Warning::FeatureOpensNothing { feature, unlisted: None, missing } => write!(
+                f,
+                "the feature {feature} opens nothing: no system has the role{} {}",
+                if missing.len() == 1 { "" } else { "s" },
+                list(missing)
             ),
             Warning::AllowOfEmptyRole { allow, role } => write!(
                 f,

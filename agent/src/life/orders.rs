@@ -93,12 +93,13 @@ impl Orders {
     /// If the tables would be larger than they may.
     pub fn compile(&self, here: &Surroundings, rows: Vec<(u32, String)>) -> Result<Tables, TooLarge> {
         let machine = Machine { own: here.addresses.clone(), interfaces: rows };
-        let lines::Compiled { policy, matches, warnings } = match (&self.site, &self.host) {
+        let lines::Compiled { policy, matches, warnings, .. } = match (&self.site, &self.host) {
             (Some(site), Some(host)) => lines::compile(Catalogue::embedded(), site, host, &machine),
             (_, host) => lines::Compiled {
                 policy: lines::failsafe_only(host.as_ref(), &machine),
                 matches: BTreeMap::new(),
                 warnings: Vec::new(),
+                features: Vec::new(),
             },
         };
         let matches = matches.iter().map(|(role, prefixes)| (role.to_string(), *prefixes as u64)).collect();

@@ -58,10 +58,12 @@ fn every_key_and_feature_is_used_in_each_of_its_editions_and_no_other() {
     let keys =
         catalogue().port_keys().flat_map(|key| key.editions().map(|edition| (key.name.clone(), edition)));
     assert_eq!(used(|flow| flow.port_key.as_deref()), keys.collect());
-    let features = catalogue()
-        .features()
-        .flat_map(|feature| feature.editions.iter().map(|edition| (feature.name.clone(), *edition)));
-    assert_eq!(used(|flow| flow.feature.as_deref()), features.collect());
+    let named = |unlisted| {
+        let features = catalogue().features().filter(move |feature| feature.unlisted.is_some() == unlisted);
+        features.flat_map(|feature| feature.editions.iter().map(|edition| (feature.name.clone(), *edition)))
+    };
+    assert_eq!(used(|flow| flow.feature.as_deref()), named(false).collect());
+    assert_eq!(named(true).map(|(name, _)| name).collect::<Vec<_>>(), ["migration", "migration"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Lines before they are cut to what concerns one host, and the flows they belong to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::sets::Sets;
 use crate::compiler::policy::{FlowInfo, ServiceRange, SetId};
@@ -35,8 +35,8 @@ pub(super) struct Drafts {
     pub(super) flows: Vec<FlowInfo>,
     pub(super) lines: Vec<Draft>,
     by_id: HashMap<String, usize>,
-    /// The lines again: the documents state many a flow in several places.
-    known: HashSet<Draft>,
+    /// The lines again, with their places: the documents state many a flow in several places.
+    known: HashMap<Draft, usize>,
 }
 
 impl Drafts {
@@ -50,13 +50,17 @@ impl Drafts {
         place
     }
 
-    /// Adds a line, unless it is there or admits nothing. Tells whether it is there now.
-    pub(super) fn push(&mut self, line: Draft) -> bool {
+    /// Adds a line, unless it is there or admits nothing. Tells its place; none where it admits nothing.
+    pub(super) fn push(&mut self, line: Draft) -> Option<usize> {
         let somewhere = line.destinations != Sets::EMPTY || line.shared != Sets::EMPTY;
-        let holds = line.sources != Sets::EMPTY && somewhere && !line.services.is_empty();
-        if holds && self.known.insert(line.clone()) {
+        if line.sources == Sets::EMPTY || !somewhere || line.services.is_empty() {
+            return None;
+        }
+        let next = self.lines.len();
+        let place = *self.known.entry(line.clone()).or_insert(next);
+        if place == next {
             self.lines.push(line);
         }
-        holds
+        Some(place)
     }
 }

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, Drafts, Reach};
 use super::extras;
-use super::flows::Outcome;
+use super::flows::{Outcome, is_status};
 use super::members::Members;
 use super::own::Own;
 use super::sets::Sets;
 use super::shadow;
-use crate::catalogue::{Place, Role};
+use crate::catalogue::{Catalogue, Feature, Place, Role, Scope};
 use crate::compiler::warnings::Warning;
 use crate::config::{Endpoint, Site};
 
 pub(super) struct Findings<'a, 'c> {
+    pub(super) catalogue: &'c Catalogue,
     pub(super) site: &'c Site,
     /// The place of this machine's system.
     pub(super) here: Option<usize>,
@@ -29,6 +30,8 @@ impl Findings<'_, '_> {
         let mut found = self.cloud_roles(outcomes);
         found.extend(self.roles_without_system(outcomes));
         found.extend(self.roles_nobody_asks(outcomes));
+        found.extend(self.systems_alone_in_their_site(outcomes));
+        found.extend(self.features_without_flow(outcomes));
         found.extend(self.roles_of_allows());
         found.extend(self.systems_without_flow(outcomes));
         found.extend(self.shadowed_allows());
@@ -37,7 +40,7 @@ impl Findings<'_, '_> {
 
     fn cloud_roles(&self, outcomes: &[Outcome<'_>]) -> Vec<Warning> {
         let mut flows: BTreeMap<Role, BTreeSet<String>> = BTreeMap::new();
-        for outcome in outcomes.iter().filter(|outcome| outcome.runs) {
+        for outcome in outcomes.iter().filter(|outcome| outcome.runs()) {
             for role in [outcome.flow.initiator, outcome.flow.responder] {
                 if self.members.means_internet(role) {
                     flows.entry(role).or_default().insert(outcome.flow.id());
@@ -66,21 +69,83 @@ impl Findings<'_, '_> {
     }
 
     fn roles_nobody_asks(&self, outcomes: &[Outcome<'_>]) -> Vec<Warning> {
-        let mut asked: BTreeMap<Role, (bool, BTreeSet<Role>)> = BTreeMap::new();
+        let mut asked: BTreeMap<Role, (BTreeSet<usize>, BTreeSet<Role>)> = BTreeMap::new();
         for outcome in outcomes {
-            let (runs, initiators) = asked.entry(outcome.flow.responder).or_default();
-            *runs |= outcome.runs;
+            let (answering, initiators) = asked.entry(outcome.flow.responder).or_default();
+            answering.extend(&outcome.answering);
             initiators.insert(outcome.flow.initiator);
         }
-        let written: BTreeSet<Role> =
-            self.site.systems.iter().flat_map(|system| &system.roles).copied().collect();
-        let warn = |role: Role| match asked.get(&role) {
-            Some((false, initiators)) => {
-                Some(Warning::RoleNobodyAsks { role, initiators: initiators.iter().copied().collect() })
+        let mut written: BTreeMap<Role, BTreeSet<usize>> = BTreeMap::new();
+        for (place, system) in self.site.systems.iter().enumerate() {
+            for role in &system.roles {
+                written.entry(*role).or_default().insert(place);
             }
-            Some((true, _)) | None => None,
+        }
+        let mut found = Vec::new();
+        for (role, systems) in written {
+            let Some((answering, initiators)) = asked.get(&role) else { continue };
+            let initiators = || initiators.iter().copied().collect();
+            if systems.is_disjoint(answering) {
+                found.push(Warning::RoleNobodyAsks { role, initiators: initiators() });
+            } else {
+                let alone = systems.difference(answering).map(|place| &self.site.systems[*place].name);
+                found.extend(alone.map(|system| Warning::SystemNobodyAsks {
+                    system: system.clone(),
+                    role,
+                    initiators: initiators(),
+                }));
+            }
+        }
+        found
+    }
+
+    /// Systems that ask the core of their site for something, which has none: its site server, database and providers are
+    /// all of other sites. Other roles many a site does without, and the core's own parts may be one machine.
+    fn systems_alone_in_their_site(&self, outcomes: &[Outcome<'_>]) -> Vec<Warning> {
+        let mut asking: BTreeMap<(usize, Role), (bool, Role)> = BTreeMap::new();
+        let within = |outcome: &&Outcome<'_>| {
+            let core = outcome.flow.responder.is_scoped() && !outcome.flow.initiator.is_scoped();
+            core && outcome.flow.scope == Scope::SameSite && outcome.initiators && outcome.responders
         };
-        written.into_iter().filter_map(warn).collect()
+        for outcome in outcomes.iter().filter(within) {
+            let (initiator, responder) = (outcome.flow.initiator, outcome.flow.responder);
+            for place in 0..self.site.systems.len() {
+                let silent = is_status(outcome.flow) && self.site.systems[place].site_server_initiates;
+                if self.members.roles(place).contains(&initiator) && !silent {
+                    let (answered, _) = asking.entry((place, responder)).or_insert((false, initiator));
+                    *answered |= outcome.opening.contains(&place);
+                }
+            }
+        }
+        let alone = asking.into_iter().filter(|(_, (answered, _))| !answered);
+        alone
+            .map(|((place, responder), (_, role))| Warning::NobodyInItsSite {
+                system: self.site.systems[place].name.clone(),
+                role,
+                responder,
+            })
+            .collect()
+    }
+
+    fn features_without_flow(&self, outcomes: &[Outcome<'_>]) -> Vec<Warning> {
+        let on = self.catalogue.features().filter(|feature| self.site.features.contains(&feature.name));
+        let idle = |feature: &Feature| {
+            let mut ends: BTreeSet<Role> = BTreeSet::new();
+            for outcome in outcomes.iter().filter(|outcome| outcome.flow.needs(feature)) {
+                if outcome.runs() {
+                    return None;
+                }
+                let (flow, missing) = (outcome.flow, [!outcome.initiators, !outcome.responders]);
+                let roles = [flow.initiator, flow.responder].into_iter().zip(missing);
+                ends.extend(roles.filter_map(|(role, missing)| missing.then_some(role)));
+            }
+            Some(Warning::FeatureOpensNothing {
+                feature: feature.name.clone(),
+                unlisted: feature.unlisted.clone(),
+                missing: ends.into_iter().collect(),
+            })
+        };
+        on.filter_map(idle).collect()
     }
 
     fn roles_of_allows(&mut self) -> Vec<Warning> {
@@ -99,7 +164,7 @@ impl Findings<'_, '_> {
 
     fn systems_without_flow(&mut self, outcomes: &[Outcome<'_>]) -> Vec<Warning> {
         let busy: BTreeSet<usize> =
-            outcomes.iter().flat_map(|outcome| outcome.systems.iter().copied()).collect();
+            outcomes.iter().flat_map(|outcome| outcome.opening.union(&outcome.answering)).copied().collect();
         let ends = self.site.allows.iter().flat_map(|allow| allow.from.iter().chain(&allow.to));
         // The failsafe and the DHCP relay count, though they are this host's alone.
         let here = self.drafts.lines.iter().filter(|line| line.reach == Reach::ThisHost);

@@ -1,10 +1,12 @@
 //! The catalogue's flows between the members of their roles.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use cmgate_common::layout::image::{Bank, Origin};
 
 use super::draft::{Draft, Drafts, Reach};
+use super::gateways;
 use super::members::{Answer, Cell, Members, Question};
 use super::own::Own;
 use super::services;
@@ -23,10 +25,18 @@ pub(super) struct Outcome<'c> {
     /// Whether anybody has the role at either end.
     pub(super) initiators: bool,
     pub(super) responders: bool,
-    /// The systems between which it runs; empty where it runs between none.
-    pub(super) systems: Vec<usize>,
-    /// Whether it has a line.
-    pub(super) runs: bool,
+    /// The systems that open it, and those that answer it; empty where it runs between none.
+    pub(super) opening: BTreeSet<usize>,
+    pub(super) answering: BTreeSet<usize>,
+    /// Its lines, by their places.
+    pub(super) lines: BTreeSet<usize>,
+}
+
+impl Outcome<'_> {
+    /// Whether it runs between anybody.
+    pub(super) fn runs(&self) -> bool {
+        !self.lines.is_empty()
+    }
 }
 
 /// What is the same for every flow of a site.
@@ -56,24 +66,26 @@ impl<'c> FlowCompiler<'_, 'c> {
         }
         let initiators = self.members.cells(flow.initiator, &initiator_questions(flow), self.sets);
         let responders = self.members.cells(flow.responder, &responder_questions(flow), self.sets);
-        let mut systems = Vec::new();
-        let mut runs = false;
-        for between in self.pairs(flow, &initiators, &responders) {
-            if self.draft(flow, &between, &initiators, &responders) {
-                runs = true;
-                systems.extend(between.initiators.iter().flat_map(|place| &initiators[*place].systems));
-                systems.extend(between.responders.iter().flat_map(|place| &responders[*place].systems));
-            }
-        }
-        systems.sort_unstable();
-        systems.dedup();
-        Some(Outcome {
+        let mut outcome = Outcome {
             flow,
             initiators: !initiators.is_empty(),
             responders: !responders.is_empty(),
-            systems,
-            runs,
-        })
+            opening: BTreeSet::new(),
+            answering: BTreeSet::new(),
+            lines: BTreeSet::new(),
+        };
+        for between in self.pairs(flow, &initiators, &responders) {
+            let lines = self.draft(flow, &between, &initiators, &responders);
+            if !lines.is_empty() {
+                let systems = |places: &[usize], cells: &[Cell]| -> Vec<usize> {
+                    places.iter().flat_map(|place| &cells[*place].systems).copied().collect()
+                };
+                outcome.opening.extend(systems(&between.initiators, &initiators));
+                outcome.answering.extend(systems(&between.responders, &responders));
+                outcome.lines.extend(lines);
+            }
+        }
+        Some(outcome)
     }
 
     /// Which cells the flow runs between, those alike joined: the number of lines grows with differences alone.
@@ -100,7 +112,7 @@ impl<'c> FlowCompiler<'_, 'c> {
             Answer::Connections(said) => Some(*said),
             _ => None,
         });
-        let connections = said.unwrap_or(self.site.connections);
+        let connections = said.or(self.site.connections).unwrap_or_default();
         match flow.condition {
             Some(Condition::Http) => connections != Connections::Https,
             Some(Condition::Https) => connections != Connections::Http,
@@ -117,14 +129,13 @@ impl<'c> FlowCompiler<'_, 'c> {
         if said(Answer::SiteServerInitiates) {
             return false;
         }
-        // The gateway knows how many machines it has; a connection point may say it of a gateway that is no system.
-        let machines = |cell: &Cell| {
-            cell.answers.iter().flatten().find_map(|answer| match answer {
-                Answer::Machines(count) => Some(*count),
-                _ => None,
-            })
-        };
-        let several = machines(responder).or_else(|| machines(initiator)).is_some_and(|count| count > 1);
+        // A gateway speaks for itself, and a connection point for one that is no system.
+        let of_internet = responder.systems.is_empty() && gateways::is_kind(flow.responder);
+        if of_internet && self.members.gateways().kind(initiator.gateway()) != flow.responder {
+            return false;
+        }
+        let gateway = responder.gateway().or_else(|| initiator.gateway());
+        let several = gateway.is_some_and(|cmg| cmg.vms > 1);
         match flow.condition {
             Some(Condition::OneVm) => !several,
             Some(Condition::SeveralVms) => several,
@@ -150,13 +161,19 @@ impl<'c> FlowCompiler<'_, 'c> {
         services::of_catalogue(flow.protocol, ports)
     }
 
-    /// Adds the lines between some cells. Tells whether there are any.
-    fn draft(&mut self, flow: &Flow, between: &Between, initiators: &[Cell], responders: &[Cell]) -> bool {
+    /// Adds the lines between some cells. Tells their places.
+    fn draft(
+        &mut self,
+        flow: &Flow,
+        between: &Between,
+        initiators: &[Cell],
+        responders: &[Cell],
+    ) -> Vec<usize> {
         let responders: Vec<&Cell> = between.responders.iter().map(|place| &responders[*place]).collect();
         let initiators: Vec<&Cell> = between.initiators.iter().map(|place| &initiators[*place]).collect();
         let destinations = self.sets.union(responders.iter().map(|cell| cell.addresses));
         if initiators.is_empty() || destinations == Sets::EMPTY || between.services.is_empty() {
-            return false;
+            return Vec::new();
         }
         let number = self.drafts.flow(flow.id(), |id| info(flow, id));
         let known = &mut self.drafts.flows[number];
@@ -178,19 +195,33 @@ impl<'c> FlowCompiler<'_, 'c> {
         if flow.answers == Answers::Dhcp {
             return self.draft_dhcp(&line, to_server);
         }
-        self.push(Draft { shared: to_server, ..line })
+        self.push(Draft { shared: to_server, ..line }).into_iter().collect()
     }
 
-    /// A destination that stands for several machines has a role only for the rows the catalogue marks so.
-    fn push(&mut self, mut line: Draft) -> bool {
+    /// A destination that stands for several machines has a role only for the rows the catalogue marks so. Nobody asks
+    /// himself.
+    fn push(&mut self, mut line: Draft) -> Option<usize> {
+        if line.sources == line.destinations
+            && line.shared == Sets::EMPTY
+            && self.is_one_machine(line.sources)
+        {
+            return None;
+        }
         if line.shared == Sets::EMPTY {
             line.destinations = self.sets.difference(line.destinations, self.own.broadcasts);
         }
         self.drafts.push(line)
     }
 
+    /// Whether it is at most one address of each family.
+    fn is_one_machine(&self, set: SetId) -> bool {
+        let addresses = self.sets.get(set);
+        let single = addresses.iter().all(|net| net.prefix_len() == net.max_prefix_len());
+        single && addresses.v4().len() <= 1 && addresses.v6().len() <= 1
+    }
+
     /// Initiators with a proxy go to it, and no longer to where it takes them.
-    fn draft_proxied(&mut self, initiators: &[&Cell], direct: &Draft) -> bool {
+    fn draft_proxied(&mut self, initiators: &[&Cell], direct: &Draft) -> Vec<usize> {
         let mut by_proxy: Vec<(Option<SocketAddr>, Vec<SetId>)> = Vec::new();
         for cell in initiators {
             let said = cell.answers.iter().flatten().find_map(|answer| match answer {
@@ -203,39 +234,39 @@ impl<'c> FlowCompiler<'_, 'c> {
                 None => by_proxy.push((proxy, vec![cell.addresses])),
             }
         }
-        let mut any = false;
+        let mut lines = Vec::new();
         for (proxy, cells) in by_proxy {
             let mut line = Draft { sources: self.sets.union(cells), ..direct.clone() };
             if let Some(proxy) = proxy {
                 line.destinations = self.sets.add(AddressSet::from_iter([proxy.ip()]));
                 line.services = services::port(Bank::Tcp, proxy.port());
             }
-            any |= self.push(line);
+            lines.extend(self.push(line));
         }
-        any
+        lines
     }
 
     /// DHCP is asked on one port and answers to another: the way back is a line of its own.
-    fn draft_dhcp(&mut self, line: &Draft, to_server: SetId) -> bool {
+    fn draft_dhcp(&mut self, line: &Draft, to_server: SetId) -> Vec<usize> {
         let asked = |port: u16| line.services.iter().any(|range| (range.first..=range.last).contains(&port));
-        let mut any = false;
+        let mut lines = Vec::new();
         for (server, client) in DHCP.into_iter().filter(|(server, _)| asked(*server)) {
-            any |= self.push(Draft {
+            lines.extend(self.push(Draft {
                 services: services::port(Bank::Udp, server),
                 shared: to_server,
                 ..line.clone()
-            });
+            }));
             // A client that has no address yet is answered by broadcast; DHCPv6 clients have one.
             let to_client = if server == DHCP[0].0 { self.own.broadcasts } else { Sets::EMPTY };
-            any |= self.push(Draft {
+            lines.extend(self.push(Draft {
                 sources: line.destinations,
                 destinations: line.sources,
                 services: services::port(Bank::Udp, client),
                 shared: to_client,
                 ..line.clone()
-            });
+            }));
         }
-        any
+        lines
     }
 
     /// The broadcast addresses and groups that count as the responders.
@@ -261,18 +292,22 @@ fn never_opens(flow: &Flow) -> bool {
     is_status(flow) && (is(&flow.initiator) || flow.initiator.implies().iter().any(is))
 }
 
-/// Whether it is the half of a two-way arrow towards the site server.
-fn is_status(flow: &Flow) -> bool {
-    let site_server = Role::named("site-server");
-    flow.two_way && flow.responder == site_server && flow.initiator != site_server
+/// Whether it is the half of a two-way arrow by which a site system reports to the site server. What is sent while the
+/// site system is installed or repaired is none: "If you select Require the site server to initiate connections to this
+/// site system on the site system properties after the site system has been installed" (note 5).
+pub(super) fn is_status(flow: &Flow) -> bool {
+    let installed = flow.initiator.implies().contains(&Role::named("site-system"));
+    flow.two_way && flow.responder == Role::named("site-server") && installed && !flow.installation
 }
 
 fn initiator_questions(flow: &Flow) -> Vec<Question<'_>> {
     let mut questions = Vec::new();
     match flow.condition {
         Some(Condition::DomainClient) => questions.push(Question::ClientKind),
-        Some(Condition::OneVm | Condition::SeveralVms) => questions.push(Question::Machines),
-        Some(Condition::Http | Condition::Https) | None => {}
+        Some(Condition::OneVm | Condition::SeveralVms | Condition::Http | Condition::Https) | None => {}
+    }
+    if gateways::is_kind(flow.responder) {
+        questions.push(Question::Gateway);
     }
     if flow.proxied {
         questions.push(Question::Proxy);
@@ -287,7 +322,7 @@ fn responder_questions(flow: &Flow) -> Vec<Question<'_>> {
     let mut questions: Vec<_> = flow.port_key.as_deref().map(Question::Ports).into_iter().collect();
     match flow.condition {
         Some(Condition::Http | Condition::Https) => questions.push(Question::Connections),
-        Some(Condition::OneVm | Condition::SeveralVms) => questions.push(Question::Machines),
+        Some(Condition::OneVm | Condition::SeveralVms) => questions.push(Question::Gateway),
         Some(Condition::DomainClient) | None => {}
     }
     questions

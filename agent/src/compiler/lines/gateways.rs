@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::catalogue::{Place, Role};
-use crate::config::{CmgKind, Site, System};
+use crate::config::{Cmg, CmgKind, Site, System};
 
 /// The kinds of gateway in use. The documents list the ports of both kinds; a site has the kind it says, and where it
 /// says none, virtual machine scale sets, the only kind that can still be deployed.
 pub(super) struct Gateways {
     in_use: BTreeSet<Role>,
+    /// The kind of a gateway of which nothing is said: the only one in use, never two.
+    unsaid: CmgKind,
 }
 
 impl Gateways {
@@ -16,10 +18,12 @@ impl Gateways {
         let said = site.systems.iter().filter_map(|system| system.cmg).map(|cmg| role_of(cmg.kind));
         let written = site.systems.iter().flat_map(|system| &system.roles).copied();
         let mut in_use: BTreeSet<Role> = said.chain(written.filter(|role| kinds().contains(role))).collect();
+        let classic_alone = in_use == BTreeSet::from([role_of(CmgKind::Classic)]);
+        let unsaid = if classic_alone { CmgKind::Classic } else { CmgKind::ScaleSet };
         if in_use.is_empty() {
-            in_use.insert(role_of(CmgKind::ScaleSet));
+            in_use.insert(role_of(unsaid));
         }
-        Self { in_use }
+        Self { in_use, unsaid }
     }
 
     /// A system's roles with what they imply. A gateway is also of its kind.
@@ -28,12 +32,19 @@ impl Gateways {
         if roles.contains(&Role::named("cloud-management-gateway"))
             && roles.is_disjoint(&BTreeSet::from(kinds()))
         {
-            match system.cmg {
-                Some(cmg) => roles.extend([role_of(cmg.kind)]),
-                None => roles.extend(&self.in_use),
-            }
+            roles.insert(self.kind(system.cmg));
         }
         roles
+    }
+
+    /// The role of a gateway of which this is said.
+    pub(super) fn kind(&self, said: Option<Cmg>) -> Role {
+        role_of(said.map_or(self.unsaid, |cmg| cmg.kind))
+    }
+
+    /// The kind of a gateway of which nothing is said.
+    pub(super) fn unsaid(&self) -> CmgKind {
+        self.unsaid
     }
 
     /// Whether the role means the internet where no system has it. A kind of gateway that the site does not use means
@@ -41,6 +52,11 @@ impl Gateways {
     pub(super) fn stands_for_internet(&self, role: Role) -> bool {
         role.place() == Place::Cloud && (!kinds().contains(&role) || self.in_use.contains(&role))
     }
+}
+
+/// Whether the role is that of a kind of gateway.
+pub(super) fn is_kind(role: Role) -> bool {
+    kinds().contains(&role)
 }
 
 fn kinds() -> [Role; 2] {

@@ -11,7 +11,7 @@ use super::sets::Sets;
 use super::site_codes::{Code, SiteCodes};
 use crate::catalogue::{Place, PortRange, Role};
 use crate::compiler::policy::SetId;
-use crate::config::{AddressSet, ClientKind, Connections, Site, System};
+use crate::config::{AddressSet, ClientKind, Cmg, Connections, Site, System};
 
 /// What a flow may ask of the systems at its ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,8 +20,8 @@ pub(super) enum Question<'c> {
     Ports(&'c str),
     /// How do clients talk to you?
     Connections,
-    /// How many virtual machines has the gateway?
-    Machines,
+    /// What is said of the gateway?
+    Gateway,
     /// What kind of clients are you?
     ClientKind,
     /// By which proxy do you go to the internet?
@@ -35,7 +35,7 @@ pub(super) enum Question<'c> {
 pub(super) enum Answer {
     Ports(Vec<PortRange>),
     Connections(Connections),
-    Machines(u8),
+    Gateway(Cmg),
     ClientKind(ClientKind),
     Proxy(SocketAddr),
     SiteServerInitiates,
@@ -63,6 +63,16 @@ pub(super) struct Members<'c> {
     internet: SetId,
     all: SetId,
     cells: HashMap<(Role, Vec<Question<'c>>), Rc<Vec<Cell>>>,
+}
+
+impl Cell {
+    /// What they say of the gateway.
+    pub(super) fn gateway(&self) -> Option<Cmg> {
+        self.answers.iter().flatten().find_map(|answer| match answer {
+            Answer::Gateway(said) => Some(*said),
+            _ => None,
+        })
+    }
 }
 
 impl<'c> Members<'c> {
@@ -125,6 +135,11 @@ impl<'c> Members<'c> {
     /// Whether the role stands for the internet because no system has it.
     pub(super) fn means_internet(&self, role: Role) -> bool {
         self.gateways.stands_for_internet(role) && !self.is_anybodys(role)
+    }
+
+    /// The kinds of gateway in use.
+    pub(super) fn gateways(&self) -> &Gateways {
+        &self.gateways
     }
 
     /// Whether some system has the role.
@@ -232,7 +247,7 @@ fn answer(system: &System, question: Question<'_>) -> Option<Answer> {
     match question {
         Question::Ports(key) => system.ports.get(key).cloned().map(Answer::Ports),
         Question::Connections => system.connections.map(Answer::Connections),
-        Question::Machines => system.cmg.map(|cmg| Answer::Machines(cmg.vms)),
+        Question::Gateway => system.cmg.map(Answer::Gateway),
         Question::ClientKind => system.client_kind.map(Answer::ClientKind),
         Question::Proxy => system.proxy.map(Answer::Proxy),
         Question::SiteServerInitiates => system.site_server_initiates.then_some(Answer::SiteServerInitiates),

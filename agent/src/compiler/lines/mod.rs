@@ -20,13 +20,14 @@ mod site_codes;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
 use self::draft::Drafts;
 use self::findings::Findings;
-use self::flows::FlowCompiler;
+use self::flows::{FlowCompiler, Outcome};
+use self::gateways::Gateways;
 use self::host::HostView;
 use self::members::Members;
 use self::own::Own;
@@ -34,8 +35,8 @@ use self::sets::Sets;
 use self::site_codes::SiteCodes;
 use super::policy::{Policy, SetId};
 use super::warnings::Warning;
-use crate::catalogue::{Catalogue, Role};
-use crate::config::{Endpoint, Host, Site};
+use crate::catalogue::{Catalogue, Feature, Role};
+use crate::config::{CmgKind, Endpoint, Host, Site};
 
 /// What the kernel knows of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,6 +57,19 @@ pub struct Compiled {
     pub matches: BTreeMap<Role, usize>,
     /// What the operator should look at; about the site, whatever the host.
     pub warnings: Vec<Warning>,
+    /// What each feature in use opens, in the order of the catalogue; about the site, whatever the host.
+    pub features: Vec<FeatureInUse>,
+}
+
+/// A feature that is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeatureInUse {
+    /// As the operator writes it.
+    pub name: String,
+    /// The ids of the flows it opens, in the order of the catalogue.
+    pub flows: Vec<String>,
+    /// How many lines these have by it, for the site as a whole.
+    pub lines: usize,
 }
 
 /// Compiles a site for one host. `loaded` and `host` are checked: the host's system is one of the site's.
@@ -86,13 +100,47 @@ pub fn compile(catalogue: &Catalogue, loaded: &Site, host: &Host, machine: &Mach
         extras::allow(allow, &own, &mut members, &mut sets, &mut drafts);
     }
     let known = known(loaded, host, &own, &members, &mut sets);
-    let findings =
-        Findings { site: loaded, here, own: &own, members: &mut members, sets: &mut sets, drafts: &drafts };
+    let findings = Findings {
+        catalogue,
+        site: loaded,
+        here,
+        own: &own,
+        members: &mut members,
+        sets: &mut sets,
+        drafts: &drafts,
+    };
     let warnings = findings.all(&outcomes);
     let matches = matches(loaded, &mut members, &mut sets);
     let bindings = host::bindings(loaded, host, machine, &members, &mut sets);
     let view = HostView { transit: host.transit, own: &own, sets: &mut sets };
-    Compiled { policy: view.policy(&drafts, known, bindings), matches, warnings }
+    Compiled {
+        policy: view.policy(&drafts, known, bindings),
+        matches,
+        warnings,
+        features: features(catalogue, loaded, &outcomes),
+    }
+}
+
+fn features(catalogue: &Catalogue, site: &Site, outcomes: &[Outcome<'_>]) -> Vec<FeatureInUse> {
+    let on = catalogue.features().filter(|feature| site.features.contains(&feature.name));
+    let opened = |feature: &Feature| {
+        let mut flows: Vec<String> = Vec::new();
+        let mut lines: BTreeSet<usize> = BTreeSet::new();
+        for outcome in outcomes.iter().filter(|outcome| outcome.runs() && outcome.flow.needs(feature)) {
+            // Several documents may state a flow.
+            if !flows.contains(&outcome.flow.id()) {
+                flows.push(outcome.flow.id());
+            }
+            lines.extend(&outcome.lines);
+        }
+        FeatureInUse { name: feature.name.clone(), flows, lines: lines.len() }
+    };
+    on.map(opened).collect()
+}
+
+/// The kind of a cloud management gateway of which no system says it.
+pub(super) fn unsaid_gateway(site: &Site) -> CmgKind {
+    Gateways::of(site).unsaid()
 }
 
 /// The policy that holds where no site can be read: the failsafe alone, and with no host file not even that.

@@ -23,7 +23,7 @@ pub(crate) fn check(written: Written, start: &Place, catalogue: &Catalogue, sink
     let edition = edition(written.edition.as_ref(), start, sink);
     let context = Context { catalogue, edition, sink };
     let given = written.connections.as_ref();
-    let connections = given.and_then(|word| connections(word, &context)).unwrap_or(Connections::Both);
+    let connections = given.and_then(|word| connections(word, &context));
     let ports = ports::check(&written.ports, &context);
     ports::check_wsus_pair(&written.ports, &[&ports], &context);
     let sites = hierarchy::check(&written.sites, sink);
@@ -39,6 +39,8 @@ pub(crate) fn check(written: Written, start: &Place, catalogue: &Catalogue, sink
         systems.push(system);
     }
     claims.contradictions(&systems, sink);
+    let of_site = |key: &str| ports::holding(key, &ports, &context);
+    overlap::check_instances(&written.systems, &systems, of_site, sink);
     let allows = allow::check_all(&written.allows, &systems, &context);
     Site {
         edition: edition.unwrap_or(Edition::Current),

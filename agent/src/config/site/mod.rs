@@ -23,8 +23,8 @@ pub type PortOverrides = BTreeMap<String, Vec<PortRange>>;
 pub struct Site {
     /// Which port lists apply.
     pub edition: Edition,
-    /// How clients talk to site systems, where a system does not say otherwise.
-    pub connections: Connections,
+    /// How clients talk to site systems, where a system does not say otherwise; the default where neither does.
+    pub connections: Option<Connections>,
     /// How the ports that RPC hands out are found.
     pub rpc: Rpc,
     /// Ports that differ from the edition's; they replace those.
@@ -42,13 +42,14 @@ pub struct Site {
 }
 
 /// How clients talk to a site system. Edition 2007 calls them mixed, native and both.
-#[derive(Copy, Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Copy, Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Connections {
     /// HTTP only.
     Http,
     /// HTTPS only.
     Https,
     /// Either.
+    #[default]
     Both,
 }
 
@@ -91,7 +92,8 @@ pub struct System {
     pub ports: PortOverrides,
     /// How clients talk to it, over [`Site::connections`].
     pub connections: Option<Connections>,
-    /// What kind of clients its clients are.
+    /// What kind of clients its clients are; where nothing is written, `Internet` of a system that is the word `internet`
+    /// alone.
     pub client_kind: Option<ClientKind>,
     /// Its proxy, over [`Site::proxy`].
     pub proxy: Option<SocketAddr>,
@@ -115,7 +117,7 @@ pub enum ClientKind {
 }
 
 /// A cloud management gateway.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[derive(Copy, Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Cmg {
     /// How it is deployed.
     pub kind: CmgKind,
@@ -124,7 +126,7 @@ pub struct Cmg {
 }
 
 /// How a cloud management gateway is deployed.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[derive(Copy, Clone, Debug, Eq, Hash, PartialEq)]
 pub enum CmgKind {
     /// A virtual machine scale set.
     ScaleSet,
@@ -173,6 +175,19 @@ impl System {
     /// Its roles and what they imply, each once.
     pub fn all_roles(&self) -> BTreeSet<Role> {
         self.roles.iter().flat_map(|role| std::iter::once(role).chain(role.implies())).copied().collect()
+    }
+}
+
+impl Connections {
+    /// The word the operator writes in that edition.
+    pub fn name(self, edition: Edition) -> &'static str {
+        match (self, edition) {
+            (Self::Http, Edition::V2007) => "mixed",
+            (Self::Https, Edition::V2007) => "native",
+            (Self::Http, _) => "http",
+            (Self::Https, _) => "https",
+            (Self::Both, _) => "both",
+        }
     }
 }
 

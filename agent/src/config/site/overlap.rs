@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::System;
 use super::written::WrittenSystem;
-use crate::catalogue::Role;
+use crate::catalogue::{PortRange, Role};
 use crate::config::text::diagnostics::{Diagnostic, Sink};
 use crate::config::text::source::Place;
 use crate::config::value::address::AddressSet;
@@ -58,7 +58,8 @@ impl Claims {
                     claims[..at].iter().filter(|earlier| earlier.value != later.value).find_map(|earlier| {
                         let (a, b) = (&systems[earlier.system], &systems[later.system]);
                         let role = shared_role(key, a, b)?;
-                        Some((earlier, role, shared_address(a, b)?))
+                        let instances = INSTANCE_PORTS.contains(&key.as_str()) && of_two_sites(a, b);
+                        Some((earlier, role, shared_address(a, b)?)).filter(|_| !instances)
                     });
                 let Some((earlier, role, address)) = clash else { continue };
                 let message = format!(
@@ -73,6 +74,47 @@ impl Claims {
                 );
             }
         }
+    }
+}
+
+/// The ports of an instance of SQL Server.
+const INSTANCE_PORTS: [&str; 2] = ["sql", "sql-broker"];
+
+/// Whether they are of different sites: then what they say of SQL Server, they say of two instances.
+fn of_two_sites(a: &System, b: &System) -> bool {
+    matches!((&a.site_code, &b.site_code), (Some(a), Some(b)) if a != b)
+}
+
+/// Warns of two sites' databases behind one port: "When a SQL Server hosts a database from more than one site, each
+/// database must use a separate instance of SQL Server. Configure each instance with a unique set of ports" ("Ports
+/// used in Configuration Manager", "Connections to SQL Server").
+pub(crate) fn check_instances(
+    written: &[WrittenSystem],
+    systems: &[System],
+    ports: impl Fn(&str) -> Vec<PortRange>,
+    sink: &Sink,
+) {
+    let hosts_database = |system: &System| system.all_roles().contains(&Role::named("sql-server"));
+    let answers = |system: &System, key: &str| system.ports.get(key).cloned().unwrap_or_else(|| ports(key));
+    for (at, later) in systems.iter().enumerate().filter(|(_, system)| hosts_database(system)) {
+        let earlier =
+            systems[..at].iter().filter(|earlier| hosts_database(earlier) && of_two_sites(earlier, later));
+        let shared = earlier.filter_map(|earlier| Some((earlier, shared_address(earlier, later)?))).find_map(
+            |(earlier, address)| {
+                let key =
+                    INSTANCE_PORTS.into_iter().find(|key| answers(earlier, key) == answers(later, key))?;
+                Some((earlier, address, key))
+            },
+        );
+        let (Some((earlier, address, key)), Some(name)) = (shared, &written[at].name) else { continue };
+        let message = format!(
+            "SQL Server at {address} hosts databases of two sites, and the systems \"{}\" and \"{}\" have the same \
+             port `{key}`",
+            earlier.name, later.name
+        );
+        let help =
+            format!("each instance has ports of its own: write ports = {{ {key} = .. }} in one of them");
+        sink.report(Diagnostic::warning(&name.place, message).help(help));
     }
 }
 

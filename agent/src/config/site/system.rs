@@ -1,9 +1,9 @@
 //! One system, checked.
 
-use super::check::{Context, Names, check_edition, connections};
+use super::check::{Context, Names, connections};
 use super::written::WrittenSystem;
-use super::{CmgKind, PortOverrides, SiteCode, System, ports};
-use crate::catalogue::{Place as RolePlace, Role};
+use super::{ClientKind, CmgKind, PortOverrides, SiteCode, System, ports};
+use crate::catalogue::{Edition, Place as RolePlace, Role};
 use crate::config::text::diagnostics::{Diagnostic, Sink};
 use crate::config::text::source::Located;
 use crate::config::text::suggest;
@@ -43,6 +43,8 @@ pub(crate) fn check(
     let own_ports = ports::check(&written.ports, context);
     ports::check_wsus_pair(&written.ports, &[&own_ports, site_ports], context);
     let code = written.site_code.as_ref();
+    // Who is anywhere on the internet and nowhere else is managed over it alone.
+    let on_the_internet = (written.internet && written.addresses.is_empty()).then_some(ClientKind::Internet);
     let system = System {
         name: written.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
         roles: roles(&written.roles, context),
@@ -52,7 +54,7 @@ pub(crate) fn check(
         site_code: code.and_then(|code| site_code(code, sites, context.sink)),
         ports: own_ports,
         connections: written.connections.as_ref().and_then(|word| connections(word, context)),
-        client_kind: written.client_kind.as_ref().map(|kind| kind.value),
+        client_kind: written.client_kind.as_ref().map(|kind| kind.value).or(on_the_internet),
         proxy: written.proxy.as_ref().map(|proxy| proxy.value),
         multicast_groups: written
             .multicast_groups
@@ -100,19 +102,24 @@ pub(crate) fn role(word: &Located<String>, context: &Context<'_>) -> Option<Role
         context.sink.report(Diagnostic::error(&word.place, message).help(help));
         return None;
     };
-    match (context.edition, role.successor()) {
-        (Some(edition), Some(successor)) if !role.is_in(edition) && successor.is_in(edition) => {
-            let message = format!("edition {edition} has no role \"{role}\"");
-            let having: Vec<_> = role.editions().iter().map(ToString::to_string).collect();
-            let help = format!(
-                "it is of edition {}; write \"{successor}\", which does its work now",
-                having.join(", ")
-            );
-            context.sink.report(Diagnostic::error(&word.place, message).help(help));
-        }
-        _ => check_edition("role", word, role.editions(), context),
+    if let Some(edition) = context.edition.filter(|edition| !role.is_in(*edition)) {
+        context.sink.report(elsewhere(word, role, edition));
     }
     Some(role)
+}
+
+/// The error of a role that the site's edition does not have: which editions do, and who does its work here.
+fn elsewhere(word: &Located<String>, role: Role, edition: Edition) -> Diagnostic {
+    let having: Vec<_> = role.editions().iter().map(ToString::to_string).collect();
+    let later = role.editions().first() > Some(&edition);
+    let instead = match (role.stand_in(edition), role.retired()) {
+        (Some(other), _) if later => format!("write \"{other}\", which does its work there"),
+        (Some(other), _) => format!("write \"{other}\", which does its work now"),
+        (None, Some(retired)) => format!("take it out: no role took its place, {retired}"),
+        (None, None) => "take it out, or write that edition if the site is that".to_owned(),
+    };
+    let help = format!("it is of edition {}; {instead}", having.join(", "));
+    Diagnostic::error(&word.place, format!("edition {edition} has no role \"{role}\"")).help(help)
 }
 
 fn site_code(code: &Located<String>, sites: &[SiteCode], sink: &Sink) -> Option<String> {
@@ -145,6 +152,9 @@ fn check_purpose(written: &WrittenSystem, system: &System, context: &Context<'_>
         written.multicast_groups.as_ref().filter(|_| !has(&["distribution-point-multicast"]))
     {
         idle(&groups.place, "multicast-groups", "distribution-point-multicast");
+    }
+    if let Some(yes) = written.site_server_initiates.as_ref().filter(|_| !has(&["site-system"])) {
+        idle(&yes.place, "site-server-initiates", "site-system");
     }
     if let Some(cmg) = &written.cmg {
         let gateways =

@@ -123,11 +123,12 @@ fn every_key_of_the_site_arrives() {
     assert_eq!(files.len(), 4);
     assert_eq!(
         (site.edition, site.connections, site.rpc),
-        (Edition::Current, Connections::Https, Rpc::Range)
+        (Edition::Current, Some(Connections::Https), Rpc::Range)
     );
     assert_eq!(site.proxy, Some("10.1.1.5:3128".parse().unwrap()));
     assert_eq!(site.ports["client-https"], [PortRange::single(8443)]);
-    let rpc = [PortRange { first: 50_000, last: 50_256 }, PortRange::single(60_000)];
+    let rpc =
+        [PortRange { first: 50_000, last: 50_255 }, PortRange::single(50_256), PortRange::single(60_000)];
     assert_eq!(site.ports["dynamic-rpc"], rpc);
     assert_eq!(site.features.iter().collect::<Vec<_>>(), ["wake-up-proxy"]);
     let code =
@@ -209,7 +210,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(host.flow_table.tcp_established, Duration::from_secs(7_440));
     assert_eq!(host.state_dir, std::path::Path::new("/var/lib/cmgate"));
     assert_eq!(host.control, std::path::Path::new("/run/cmgate/control.sock"));
-    assert_eq!((site.edition, site.connections), (Edition::V2017, Connections::Both));
+    assert_eq!((site.edition, site.connections), (Edition::V2017, None));
     assert!(site.ports.is_empty() && site.features.is_empty() && site.proxy.is_none());
 }
 
@@ -229,9 +230,9 @@ fn edition_2007_has_its_own_words_for_connections() {
         let site = format!("edition = \"2007\"\nconnections = \"{word}\"");
         read_site(&site, &[]).expect("sound").site.connections
     };
-    assert_eq!(connections("mixed"), Connections::Http);
-    assert_eq!(connections("native"), Connections::Https);
-    assert_eq!(connections("both"), Connections::Both);
+    assert_eq!(connections("mixed"), Some(Connections::Http));
+    assert_eq!(connections("native"), Some(Connections::Https));
+    assert_eq!(connections("both"), Some(Connections::Both));
 }
 
 #[test]

@@ -59,13 +59,13 @@ client-htps = 8443"#,
     r#"edition = "current"
 [ports]
 smb = 4455"#,
-    r#"site.toml:3:1: the port "smb" cannot be changed (take the key out. Windows fixes this port; only the dynamic range behind the endpoint mapper can be narrowed, with `dynamic-rpc`)"#
+    r#"site.toml:3:1: the port "smb" cannot be changed (take the key out. Windows fixes this port; only the dynamic range behind the endpoint mapper can be narrowed, with `dynamic-rpc`. What can be changed: client-http, client-https, client-notification, wsus-http, wsus-https, wsus-sql, sql, sql-broker, reporting-http, reporting-https, enrollment-point, certificate-registration-point, express-updates, wake-on-lan, wake-up-proxy, dynamic-rpc)"#
 )]
 #[case::port_fixed_in_its_edition(
     r#"edition = "2007"
 [ports]
 sql = 1434"#,
-    r#"site.toml:3:1: the port "sql" cannot be changed (take the key out. Configuration Manager 2007 does not let one change the port between site systems and the site database server: it is 1433)"#
+    r#"site.toml:3:1: the port "sql" cannot be changed (take the key out. Configuration Manager 2007 does not let one change the port between site systems and the site database server: it is 1433. What can be changed: client-http, client-https, wsus-http, wsus-https, reporting-http, reporting-https, health-registration-authority, amt-provisioning, wake-on-lan, dynamic-rpc)"#
 )]
 #[case::port_of_another_edition(
     r#"edition = "2007"

@@ -132,7 +132,16 @@ name = "a"
 addresses = ["10.1.1.1"]
 roles = ["reporting-point", "amt-management-controller"]"#,
     r#"site.toml:5:10: edition current has no role "reporting-point" (it is of edition 2007; write "reporting-services-point", which does its work now)
-site.toml:5:29: edition current has no role "amt-management-controller" (take it out, or write edition = "2007" if the site is that)"#
+site.toml:5:29: edition current has no role "amt-management-controller" (it is of edition 2007; take it out: no role took its place, the out of band management of AMT computers has ended)"#
+)]
+#[case::role_that_came_later(
+    r#"edition = "2007"
+[[system]]
+name = "a"
+addresses = ["10.1.1.1"]
+roles = ["distribution-point-pxe", "cmg-connection-point"]"#,
+    r#"site.toml:5:10: edition 2007 has no role "distribution-point-pxe" (it is of edition 2017, current; write "pxe-service-point", which does its work there)
+site.toml:5:36: edition 2007 has no role "cmg-connection-point" (it is of edition current; take it out, or write that edition if the site is that)"#
 )]
 #[case::role_no_machine_has(
     r#"edition = "current"

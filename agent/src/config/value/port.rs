@@ -19,10 +19,11 @@ pub(crate) fn read(value: &Value<'_>, sink: &Sink) -> Option<Vec<PortRange>> {
     let read: Vec<_> = items.iter().map(|item| read_one(item, sink)).collect();
     let mut ranges = read.into_iter().collect::<Option<Vec<_>>>()?;
     ranges.sort_unstable();
+    // Neighbours stay apart: a list of single ports is no range.
     let mut merged: Vec<PortRange> = Vec::new();
     for range in ranges {
         match merged.last_mut() {
-            Some(before) if range.first <= before.last.saturating_add(1) => {
+            Some(before) if range.first <= before.last => {
                 before.last = before.last.max(range.last);
             }
             _ => merged.push(range),
