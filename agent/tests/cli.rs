@@ -82,6 +82,84 @@ fn check_says_what_a_good_site_comes_to() {
 }
 
 #[test]
+fn check_lists_the_features_in_use_and_what_each_opened() {
+    let site = SITE.replace(
+        "edition = \"current\"",
+        "edition = \"current\"\n[features]\nwake-up-proxy = true\npeer-cache = false\nmigration = true\nremote-control = true",
+    );
+    let files = Files::new(HOST, &site);
+    let found = json(&mut files.cmgate(&["check", "--format", "json"]), 0);
+    let expected = serde_json::json!([
+        {
+            "feature": "wake-up-proxy",
+            "flows": ["client:client/wake-on-lan/udp", "client:client/wake-up-proxy/udp", "client:client/echo/icmp"],
+            "lines": 3,
+        },
+        {"feature": "remote-control", "flows": [], "lines": 0},
+        {"feature": "migration", "flows": [], "lines": 0},
+    ]);
+    assert_eq!(found["features"], expected, "{:#}", found["features"]);
+    let told = |feature: &str| {
+        let warnings = found["warnings"].as_array().unwrap().iter();
+        let mut of_kind = warnings.filter(|warning| warning["name"] == "feature-opens-nothing");
+        of_kind.find_map(|warning| {
+            Some(warning["message"].as_str()?.to_owned())
+                .filter(|text| text.contains(&format!(" {feature} ")))
+        })
+    };
+    assert_eq!(
+        told("remote-control").expect("a warning"),
+        "the feature remote-control opens nothing: no system has the role console"
+    );
+    assert!(told("migration").expect("a warning").contains("name no ports"));
+    assert_eq!(told("wake-up-proxy"), None);
+
+    let output = files.cmgate(&["check"]).assert().code(0).get_output().stdout.clone();
+    let text = String::from_utf8(output).unwrap();
+    assert!(
+        text.contains(
+            "\nfeature wake-up-proxy opens 3 flows in 3 lines: client:client/wake-on-lan/udp, \
+             client:client/wake-up-proxy/udp, client:client/echo/icmp\n"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("\nfeature migration opens nothing\n"), "{text}");
+    let output = good().cmgate(&["check"]).assert().code(0).get_output().stdout.clone();
+    assert!(
+        String::from_utf8(output).unwrap().contains("\nno feature is on: no optional traffic is admitted\n")
+    );
+}
+
+#[test]
+fn check_tells_choices_and_which_of_them_nobody_made() {
+    let found = json(&mut good().cmgate(&["check", "--format", "json"]), 0);
+    let connections = serde_json::json!([{
+        "name": "connections",
+        "value": "both",
+        "default": true,
+        "between": "how clients talk to site systems: HTTP, HTTPS or both",
+        "systems": [],
+    }]);
+    assert_eq!(found["choices"], connections);
+    let table = |site: &str| {
+        let output = Files::new(HOST, site).cmgate(&["check"]).assert().code(0).get_output().stdout.clone();
+        String::from_utf8(output).unwrap()
+    };
+    let text = table(SITE);
+    assert!(
+        text.contains("(how clients talk to site systems: HTTP, HTTPS or both): both, the default\n"),
+        "{text}"
+    );
+    let text = table(&SITE.replace(
+        "roles = [\"management-point\"]",
+        "roles = [\"management-point\", \"software-update-point\"]\nports = { wsus-http = 80, wsus-https = 443 }\n\
+         connections = \"https\"",
+    ));
+    assert!(text.contains("both): both, the default; in mp01: https\n"), "{text}");
+    assert!(text.contains("next one): 8530 and 8531, the default; in mp01: 80 and 443\n"), "{text}");
+}
+
+#[test]
 fn check_ends_with_3_and_every_error() {
     let bad = SITE.replace("current", "curent").replace("10.20.0.0/16", "10.20.0.1/16");
     let files = Files::new(HOST, &bad);

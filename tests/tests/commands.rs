@@ -86,7 +86,7 @@ fn check_tells_every_mistake_at_once() -> Result<()> {
     let output = plain(&install, &["check", "--format", "json"])?;
     ensure!(output.status.code() == Some(3));
     let report = value(&output)?;
-    ensure!(keys(&report) == ["errors", "hosts", "warnings"], "{report}");
+    ensure!(keys(&report) == ["choices", "errors", "features", "hosts", "warnings"], "{report}");
     let errors = report["errors"].as_array().context("no errors")?;
     let lines: Vec<_> = errors.iter().filter_map(|error| error["line"].as_u64()).collect();
     ensure!(lines == [5, 11, 22], "{report}");

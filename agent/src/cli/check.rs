@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::catalogue::Catalogue;
+use crate::compiler::choices::{self, Choice, SystemsChoice};
 use crate::compiler::image::{self, TooLarge};
-use crate::compiler::lines::{self, Machine};
+use crate::compiler::lines::{self, FeatureInUse, Machine};
 use crate::compiler::warnings::Warning;
 use crate::config::{self, Host, Loaded, Report};
 use crate::life::parameters;
@@ -25,6 +26,13 @@ pub(super) struct Args {
     /// For people, or for tools
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+}
+
+/// What the site comes to, whatever the host.
+struct Overall {
+    choices: Vec<Choice>,
+    features: Vec<FeatureInUse>,
+    warnings: Vec<Warning>,
 }
 
 /// What a host's policy comes to.
@@ -46,16 +54,27 @@ pub(super) fn run(common: &Common, args: &Args) -> Result<Exit> {
         Ok(loaded) => loaded,
         Err(report) => return bad(&report, args.format),
     };
-    let (hosts, warnings) = compile(&loaded, args.all_hosts)?;
+    let (hosts, overall) = compile(&loaded, args.all_hosts)?;
     match args.format {
-        Format::Table => output::print(&table(&loaded, &hosts, &warnings))?,
+        Format::Table => output::print(&table(&loaded, &hosts, &overall))?,
         Format::Json => {
             let of_files = loaded.warnings.iter().map(config::Diagnostic::to_json);
-            let of_site = warnings.iter().map(|warning| {
+            let of_site = overall.warnings.iter().map(|warning| {
                 json!({"severity": "warning", "name": warning.name(), "message": warning.to_string()})
             });
             let warnings: Vec<_> = of_files.chain(of_site).collect();
-            output::print_json(&json!({"errors": [], "warnings": warnings, "hosts": hosts}))?;
+            let features: Vec<_> = overall
+                .features
+                .iter()
+                .map(|used| json!({"feature": used.name, "flows": used.flows, "lines": used.lines}))
+                .collect();
+            output::print_json(&json!({
+                "errors": [],
+                "warnings": warnings,
+                "choices": overall.choices,
+                "features": features,
+                "hosts": hosts,
+            }))?;
         }
     }
     let sound = hosts.iter().all(|host| host.error.is_none());
@@ -78,15 +97,18 @@ fn bad(report: &Report, format: Format) -> Result<Exit> {
             let json = |found: Vec<&config::Diagnostic>| -> Vec<_> {
                 found.into_iter().map(config::Diagnostic::to_json).collect()
             };
-            output::print_json(&json!({"errors": json(errors), "warnings": json(warnings), "hosts": []}))?;
+            let (errors, warnings) = (json(errors), json(warnings));
+            output::print_json(
+                &json!({"errors": errors, "warnings": warnings, "choices": [], "features": [], "hosts": []}),
+            )?;
         }
     }
     Ok(Exit::Invalid)
 }
 
-fn compile(loaded: &Loaded, all_hosts: bool) -> Result<(Vec<Compiled>, Vec<Warning>)> {
+fn compile(loaded: &Loaded, all_hosts: bool) -> Result<(Vec<Compiled>, Overall)> {
     let own = files::surroundings()?.addresses;
-    let (here, warnings) = one(loaded, &loaded.host, own);
+    let (here, overall) = one(loaded, &loaded.host, own);
     let mut hosts = vec![here];
     if all_hosts {
         for system in loaded.site.systems.iter().filter(|system| system.name != loaded.host.system) {
@@ -95,15 +117,16 @@ fn compile(loaded: &Loaded, all_hosts: bool) -> Result<(Vec<Compiled>, Vec<Warni
             hosts.push(one(loaded, &host, Vec::new()).0);
         }
     }
-    Ok((hosts, warnings))
+    Ok((hosts, overall))
 }
 
-fn one(loaded: &Loaded, host: &Host, own: Vec<ipnet::IpNet>) -> (Compiled, Vec<Warning>) {
+fn one(loaded: &Loaded, host: &Host, own: Vec<ipnet::IpNet>) -> (Compiled, Overall) {
     let begun = Instant::now();
     let names = host.interfaces.iter().map(|interface| interface.name.as_str());
     let machine = Machine { own, interfaces: parameters::rows(names, &[]) };
-    let lines::Compiled { policy, warnings, .. } =
-        lines::compile(Catalogue::embedded(), &loaded.site, host, &machine);
+    let catalogue = Catalogue::embedded();
+    let lines::Compiled { policy, warnings, features, .. } =
+        lines::compile(catalogue, &loaded.site, host, &machine);
     let built: Result<image::Image, TooLarge> = image::build(&policy);
     let compiled = Compiled {
         host: host.system.clone(),
@@ -113,14 +136,16 @@ fn one(loaded: &Loaded, host: &Host, own: Vec<ipnet::IpNet>) -> (Compiled, Vec<W
         seconds: begun.elapsed().as_secs_f64(),
         error: built.err().map(|error| error.to_string()),
     };
-    (compiled, warnings)
+    (compiled, Overall { choices: choices::of(&loaded.site, catalogue), features, warnings })
 }
 
-fn table(loaded: &Loaded, hosts: &[Compiled], warnings: &[Warning]) -> String {
+fn table(loaded: &Loaded, hosts: &[Compiled], overall: &Overall) -> String {
     let mut page = config::render(&loaded.warnings, output::look(output::stdout_is_terminal()));
-    for warning in warnings.iter().map(ToString::to_string).collect::<BTreeSet<_>>() {
+    for warning in overall.warnings.iter().map(ToString::to_string).collect::<BTreeSet<_>>() {
         page.push_str(&format!("warning: {warning}\n"));
     }
+    page.push_str(&choices_chosen(&overall.choices));
+    page.push_str(&features_on(&overall.features));
     for host in hosts {
         let fate = match (&host.error, host.memory) {
             (Some(error), _) => format!("error: {error}"),
@@ -133,4 +158,34 @@ fn table(loaded: &Loaded, hosts: &[Compiled], warnings: &[Warning]) -> String {
         page.push_str(&format!("{}: {} flows in {} lines, {fate}\n", host.host, host.flows, host.lines));
     }
     page
+}
+
+/// A line for each choice the site makes, or leaves to its default.
+fn choices_chosen(choices: &[Choice]) -> String {
+    let line = |choice: &Choice| {
+        let default = if choice.default { ", the default" } else { "" };
+        let of_system = |said: &SystemsChoice| format!("; in {}: {}", said.system, said.value);
+        let systems: String = choice.systems.iter().map(of_system).collect();
+        format!("choice {} ({}): {}{default}{systems}\n", choice.name, choice.between, choice.value)
+    };
+    choices.iter().map(line).collect()
+}
+
+/// A line for each feature that is on.
+fn features_on(features: &[FeatureInUse]) -> String {
+    if features.is_empty() {
+        return "no feature is on: no optional traffic is admitted\n".to_owned();
+    }
+    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let line = |used: &FeatureInUse| match used.flows.as_slice() {
+        [] => format!("feature {} opens nothing\n", used.name),
+        flows => format!(
+            "feature {} opens {} in {}: {}\n",
+            used.name,
+            counted(flows.len(), "flow"),
+            counted(used.lines, "line"),
+            flows.join(", ")
+        ),
+    };
+    features.iter().map(line).collect()
 }
