@@ -2,16 +2,26 @@
 //! by line, what it admits.
 
 mod allows;
+mod alternates;
 mod broadcast;
+mod choices;
+mod deployment;
 mod directions;
 mod editions;
+mod features;
 mod hosts;
+mod initiative;
 mod internet;
+mod points;
 mod ports;
 mod roles;
+mod rpc;
 mod scale;
 mod site_codes;
+mod sql;
 mod warnings;
+mod whole;
+mod wsus;
 
 use std::net::IpAddr;
 use std::path::Path;
