@@ -115,8 +115,8 @@ fn elsewhere(word: &Located<String>, role: Role, edition: Edition) -> Diagnostic
     let instead = match (role.stand_in(edition), role.retired()) {
         (Some(other), _) if later => format!("write \"{other}\", which does its work there"),
         (Some(other), _) => format!("write \"{other}\", which does its work now"),
-        (None, Some(retired)) => format!("take it out: no role took its place, {retired}"),
-        (None, None) => "take it out, or write that edition if the site is that".to_owned(),
+        (None, Some(retired)) if !later => format!("take it out: no role took its place, {retired}"),
+        (None, _) => "take it out, or write that edition if the site is that".to_owned(),
     };
     let help = format!("it is of edition {}; {instead}", having.join(", "));
     Diagnostic::error(&word.place, format!("edition {edition} has no role \"{role}\"")).help(help)

@@ -5,8 +5,10 @@ use std::path::Path;
 use super::{Loaded, Memory, Report, parse};
 
 mod at_once;
+mod fixed_ports;
 mod good;
 mod host_mistakes;
+mod other_editions;
 mod shipped;
 mod site_mistakes;
 mod survives;

@@ -14,6 +14,7 @@ mod initiative;
 mod internet;
 mod points;
 mod ports;
+mod proxies;
 mod roles;
 mod rpc;
 mod scale;

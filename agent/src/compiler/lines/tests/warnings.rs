@@ -109,6 +109,114 @@ fn a_system_whose_site_nobody_shares() {
     assert_eq!(with(coded).warnings("role-nobody-asks").len(), 1);
 }
 
+const TWO_SITES: &str = r#"
+    edition = "current"
+    [[site]]
+    code = "P01"
+    [[site]]
+    code = "P02"
+    [[system]]
+    name = "ps01"
+    roles = ["site-server"]
+    addresses = ["10.1.1.1"]
+    site-code = "P01"
+    [[system]]
+    name = "sql01"
+    roles = ["sql-server"]
+    addresses = ["10.1.1.2"]
+    site-code = "P01"
+    [[system]]
+    name = "admin"
+    roles = ["console"]
+    addresses = ["10.9.1.1"]
+    #console
+    [[system]]
+    name = "mp02"
+    roles = ["management-point"]
+    addresses = ["10.2.1.1"]
+    #mp02
+    [[system]]
+    name = "sql02"
+    roles = ["sql-server"]
+    addresses = ["10.2.1.2"]
+    #sql02
+"#;
+
+fn two_sites(console: &str, mp02: &str, sql02: &str) -> Gate {
+    let code = |code: &str| format!("site-code = \"{code}\"");
+    Gate::relay(
+        &TWO_SITES
+            .replace("#console", &code(console))
+            .replace("#mp02", &code(mp02))
+            .replace("#sql02", &code(sql02)),
+    )
+}
+
+#[test]
+fn a_system_that_nobody_asks_though_others_of_its_role_are_asked() {
+    let told = two_sites("P01", "P01", "P02").warnings("system-nobody-asks");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("nobody asks the system \"sql02\" as sql-server: no "), "{told:?}");
+    assert!(told[0].ends_with(" that could is a system of its site"), "{told:?}");
+    assert_eq!(two_sites("P01", "P01", "P01").warnings("system-nobody-asks"), Vec::<String>::new());
+}
+
+#[test]
+fn a_system_whose_site_has_nobody_to_ask() {
+    let told = two_sites("P02", "P02", "P01").warnings("nobody-in-its-site");
+    assert_eq!(
+        told,
+        [
+            "the system \"admin\" is a console and asks nobody as site-server: all that there are belong to other \
+             sites; check the site codes",
+            "the system \"mp02\" is a management-point and asks nobody as site-server: all that there are belong to \
+             other sites; check the site codes",
+            "the system \"mp02\" is a management-point and asks nobody as sql-server: all that there are belong to \
+             other sites; check the site codes",
+        ]
+    );
+    assert_eq!(two_sites("P01", "P01", "P01").warnings("nobody-in-its-site"), Vec::<String>::new());
+    // Who is not to ask is not missed.
+    let silent = TWO_SITES
+        .replace("#mp02", "site-code = \"P02\"\nsite-server-initiates = true")
+        .replace("#console", "");
+    let told = Gate::relay(&silent).warnings("nobody-in-its-site");
+    assert!(
+        !told.iter().any(|warning| warning.contains("\"mp02\"") && warning.contains("site-server")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_feature_that_opens_nothing() {
+    let site = |features: &str, more: &str| {
+        Gate::relay(
+            &SITE.replace("\"current\"", &format!("\"current\"\n[features]\n{features}")).replace("#", more),
+        )
+        .warnings("feature-opens-nothing")
+    };
+    assert_eq!(
+        site("content-library-share = true", ""),
+        [
+            "the feature content-library-share opens nothing: no system has the roles site-server, content-library-server"
+        ]
+    );
+    assert_eq!(site("wake-up-proxy = true", ""), Vec::<String>::new());
+    assert_eq!(site("content-library-share = false", ""), Vec::<String>::new());
+}
+
+#[test]
+fn nobody_asks_himself() {
+    let alone = "edition = \"current\"\n[[system]]\nname = \"sql\"\nroles = [\"sql-server\"]\naddresses = [\"10.7.7.7\", \"2001:db8::7\"]\n";
+    assert_eq!(Gate::relay(alone).warnings("system-without-flow").len(), 1);
+    let two = alone.replace("\"10.7.7.7\"", "\"10.7.7.6\", \"10.7.7.7\"");
+    assert_eq!(
+        Gate::relay(&two).warnings("system-without-flow"),
+        Vec::<String>::new(),
+        "one may ask the other"
+    );
+}
+
 #[test]
 fn an_allow_that_changes_nothing() {
     let allow = |from: &str, to: &str, services: &str| {
