@@ -42,6 +42,9 @@ const SITE: &str = r#"
     addresses = ["10.1.1.60", "10.1.1.61"]
 "#;
 
+/// "< -- > indicates that either computer can initiate" (2007, Port Details)
+/// "&lt; -- > Indicates that either computer can initiate communication" (2017, Ports used by Configuration Manager clients and
+/// site systems)
 #[test]
 fn a_two_way_arrow_is_two_flows() {
     let gate = Gate::relay(SITE);
@@ -55,6 +58,7 @@ fn a_two_way_arrow_is_two_flows() {
     );
 }
 
+/// "Instead, the site server starts the communication." (current, Note 5)
 #[test]
 fn where_the_site_server_initiates_the_way_back_is_shut() {
     let gate = Gate::relay(&SITE.replace("#sup01", "site-server-initiates = true"));
@@ -64,6 +68,7 @@ fn where_the_site_server_initiates_the_way_back_is_shut() {
     }
 }
 
+/// "Reporting service points and distribution points don't send status information." (current, Note 5)
 #[test]
 fn reporting_points_and_distribution_points_never_open_one() {
     let gate = Gate::relay(SITE);
@@ -114,6 +119,7 @@ fn features_are_off_unless_on() {
     assert!(!gate.admits("10.20.0.1", "10.20.0.2", "tcp/8003"));
 }
 
+/// "Wake-up proxy also uses ICMP echo request messages from one client to another client." (current, Client --> Client)
 #[test]
 fn echo_requests_are_that_message_alone() {
     let gate = Gate::relay(&SITE.replace("#features", "wake-up-proxy = true"));
@@ -123,6 +129,8 @@ fn echo_requests_are_that_message_alone() {
     assert!(!gate.admits("2001:db8:20::1", "2001:db8:20::2", "icmp/8/0"), "8 is IPv4's number");
 }
 
+/// "Configuration Manager doesn't require the SQL Server Browser, which uses port UDP 1434." (current, SQL Server --> SQL
+/// Server)
 #[test]
 fn what_is_not_needed_is_never_opened() {
     let gate = Gate::relay(SITE);
@@ -130,6 +138,8 @@ fn what_is_not_needed_is_never_opened() {
     assert!(!gate.admits("10.1.1.60", "10.1.1.61", "udp/1434"));
 }
 
+/// "A Configuration Manager client doesn't contact a global catalog server when it's a workgroup computer or when it's
+/// configured for internet-only communication." (current, Client --> Global catalog domain controller)
 #[test]
 fn workgroup_and_internet_clients_never_reach_a_global_catalogue() {
     assert!(Gate::relay(SITE).admits("10.20.0.1", "10.1.1.50", "tcp/3268"));

@@ -77,6 +77,7 @@ fn optional_traffic_needs_its_feature() {
     }
 }
 
+/// "as if the replica was a standalone SQL Server instance" (2017, Connections to Microsoft SQL Server)
 #[test]
 fn a_replica_is_asked_as_a_sql_server_of_its_own() {
     for edition in ["2017", "current"] {

@@ -67,6 +67,7 @@ fn lists_and_ranges_are_all_of_their_ports() {
     assert!(!gate.admits(CLIENT, MP01, "tcp/81") && !gate.admits(CLIENT, MP01, "tcp/8083"));
 }
 
+/// "If a custom port has been defined, substitute that custom port" (2017, Note 2): the port of who answers.
 #[test]
 fn the_responders_ports_win_over_the_sites() {
     let site =
@@ -121,6 +122,7 @@ fn connections_choose_between_http_and_https() {
     assert!(https.admits(CLIENT, MP01, "tcp/10123") && http.admits(CLIENT, MP01, "tcp/10123"));
 }
 
+/// "use a range of port numbers that's defined by the operating system version" (2017, Note 6), or the limited one of rpccfg.
 #[test]
 fn dynamic_is_the_editions_range_or_the_narrower_one() {
     let gate = Gate::relay(SITE);

@@ -43,7 +43,7 @@ fn web_traffic_to_the_internet_passes_a_proxy_and_nothing_inside_does() {
     }
 }
 
-/// "Software update point --> internet | HTTP | 80 Note 1" with a proxy of its own, and a point beside it without.
+/// "80 Note 1" (current, Software update point --> internet): one point has a proxy of its own, and one beside it has none.
 #[test]
 fn one_systems_proxy_is_its_own() {
     let site = r#"

@@ -58,6 +58,8 @@ fn management_points_reach_the_site_server_of_their_site_only() {
     );
 }
 
+/// "Intersite database replication requires the SQL Server at one site to communicate directly with the SQL Server at its
+/// parent or child site." (2017 and current, SQL Server --> SQL Server)
 #[test]
 fn site_servers_and_sql_servers_also_talk_to_parent_and_child() {
     let site = [HIERARCHY, &systems("site-server", 1), &systems("sql-server", 2)].concat();
@@ -70,6 +72,8 @@ fn site_servers_and_sql_servers_also_talk_to_parent_and_child() {
     assert!(!gate.admits("10.1.1.2", "10.2.1.2", "tcp/4022"), "siblings are neither");
 }
 
+/// "The communication is not used for every site server in the hierarchy. Instead, it's used only for the site server at the
+/// top of the hierarchy." (2017, Site server &lt; -- > Issuing certification authority (CA))
 #[test]
 fn the_issuing_ca_belongs_to_the_top_site() {
     let features = "\n[features]\ncertificate-profiles = true\n";
