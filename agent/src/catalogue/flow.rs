@@ -48,8 +48,6 @@ pub struct Flow {
     pub proxied: bool,
     /// Whether the section's arrow points both ways; this may be either half.
     pub two_way: bool,
-    /// Whether it runs while a site system is installed or repaired.
-    pub installation: bool,
     /// Whether it stands in the document's text rather than in one of its tables.
     pub prose: bool,
     /// False where the document says that the traffic is not needed, or only sums up other rows: recorded, and never

@@ -170,7 +170,6 @@ impl Catalogue {
                 broadcast: row.broadcast,
                 proxied: row.proxied,
                 two_way: row.two_way.unwrap_or(section.two_way),
-                installation: section.installation,
                 prose: row.prose || section.prose,
                 opens: row.opens,
             });
@@ -239,8 +238,6 @@ struct SectionTable {
     scope: Option<Scope>,
     #[serde(default)]
     prose: bool,
-    #[serde(default)]
-    installation: bool,
     #[serde(default)]
     remarks: Vec<String>,
     #[serde(default)]

@@ -14,10 +14,12 @@ pub enum Warning {
         /// The flows that lead there.
         flows: Vec<String>,
     },
-    /// No system has some roles that others ask for something. One warning for all: most sites lack a few.
+    /// No system has some roles at the other end of flows. One warning for all: most sites lack a few.
     RolesWithoutSystem {
-        /// The roles, each with the roles of systems that would ask.
-        roles: Vec<(Role, Vec<Role>)>,
+        /// Roles that would be asked, each with the roles of systems that would ask.
+        asked: Vec<(Role, Vec<Role>)>,
+        /// Roles that would ask, each with the roles of systems that would be asked.
+        asking: Vec<(Role, Vec<Role>)>,
     },
     /// Systems have a role, and nobody who could ask them for it.
     RoleNobodyAsks {
@@ -101,12 +103,18 @@ impl fmt::Display for Warning {
                  to narrow that",
                 flows.join(", ")
             ),
-            Warning::RolesWithoutSystem { roles } => {
-                let each = roles.iter().map(|(role, asking)| format!("{role} ({})", list(asking)));
+            Warning::RolesWithoutSystem { asked, asking } => {
+                let part = |what: &str, roles: &[(Role, Vec<Role>)]| {
+                    let each = roles.iter().map(|(role, others)| format!("{role} ({})", list(others)));
+                    let each = each.collect::<Vec<_>>().join(", ");
+                    (!roles.is_empty()).then(|| format!("which {what}: {each}"))
+                };
+                let parts = [part("others would ask", asked), part("would ask others", asking)];
+                let parts: Vec<_> = parts.into_iter().flatten().collect();
                 write!(
                     f,
-                    "no system has these roles, which others would ask: {}; write those that are there",
-                    each.collect::<Vec<_>>().join(", ")
+                    "no system has these roles, {}; write those that are there",
+                    parts.join("; nor these, ")
                 )
             }
             Warning::RoleNobodyAsks { role, initiators } => write!(

@@ -55,17 +55,26 @@ impl Findings<'_, '_> {
     }
 
     fn roles_without_system(&self, outcomes: &[Outcome<'_>]) -> Vec<Warning> {
+        // By the role that is missing, those at the other end of its flows.
+        let mut asked: BTreeMap<Role, BTreeSet<Role>> = BTreeMap::new();
         let mut asking: BTreeMap<Role, BTreeSet<Role>> = BTreeMap::new();
-        for outcome in outcomes.iter().filter(|outcome| outcome.initiators && !outcome.responders) {
-            let Outcome { flow, .. } = outcome;
-            // A kind of gateway that the site does not use is not missed.
-            if flow.responder.place() == Place::Machine {
-                asking.entry(flow.responder).or_default().insert(flow.initiator);
-            }
+        // What is no machine is not missed, such as a kind of gateway that the site does not use.
+        for outcome in outcomes.iter().filter(|outcome| outcome.flow.responder.place() == Place::Machine) {
+            let (initiator, responder) = (outcome.flow.initiator, outcome.flow.responder);
+            match (outcome.initiators, outcome.responders) {
+                (true, false) => asked.entry(responder).or_default().insert(initiator),
+                (false, true) => asking.entry(initiator).or_default().insert(responder),
+                (true, true) | (false, false) => continue,
+            };
         }
-        let roles = asking.into_iter().map(|(role, asking)| (role, asking.into_iter().collect()));
-        let roles: Vec<(Role, Vec<Role>)> = roles.collect();
-        if roles.is_empty() { Vec::new() } else { vec![Warning::RolesWithoutSystem { roles }] }
+        asking.retain(|role, _| !asked.contains_key(role));
+        let listed = |roles: BTreeMap<Role, BTreeSet<Role>>| -> Vec<(Role, Vec<Role>)> {
+            roles.into_iter().map(|(role, others)| (role, others.into_iter().collect())).collect()
+        };
+        if asked.is_empty() && asking.is_empty() {
+            return Vec::new();
+        }
+        vec![Warning::RolesWithoutSystem { asked: listed(asked), asking: listed(asking) }]
     }
 
     fn roles_nobody_asks(&self, outcomes: &[Outcome<'_>]) -> Vec<Warning> {

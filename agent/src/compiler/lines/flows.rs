@@ -292,12 +292,12 @@ fn never_opens(flow: &Flow) -> bool {
     is_status(flow) && (is(&flow.initiator) || flow.initiator.implies().iter().any(is))
 }
 
-/// Whether it is the half of a two-way arrow by which a site system reports to the site server. What is sent while the
-/// site system is installed or repaired is none: "If you select Require the site server to initiate connections to this
-/// site system on the site system properties after the site system has been installed" (note 5).
+/// Whether it is the half of a two-way arrow by which a site system reports to the site server. What `ibcm-site-system`
+/// opens is none: it runs while one is installed or repaired, and the setting is made "after the site system has been
+/// installed" (note 5).
 pub(super) fn is_status(flow: &Flow) -> bool {
     let installed = flow.initiator.implies().contains(&Role::named("site-system"));
-    flow.two_way && flow.responder == Role::named("site-server") && installed && !flow.installation
+    flow.two_way && flow.responder == Role::named("site-server") && installed
 }
 
 fn initiator_questions(flow: &Flow) -> Vec<Question<'_>> {

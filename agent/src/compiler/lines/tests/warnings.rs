@@ -39,6 +39,17 @@ fn a_role_that_others_ask_and_no_system_has() {
     assert_eq!(told.len(), 1, "one for all: {told:?}");
     assert!(told[0].contains(" domain-controller (management-point),"), "{told:?}");
     assert!(!told[0].contains("sms-provider"), "nobody here asks one: {told:?}");
+    // Nor does anybody ask whom nobody here would ask; who would ask somebody here is told apart.
+    let (asked, asking) = told[0].split_once("; nor these, which would ask others: ").expect("both ends");
+    assert_eq!(asking, "cmg-connection-point (management-point); write those that are there");
+    assert!(!asking.contains("client (") && !asked.contains("client ("), "it is there: {told:?}");
+    let servers =
+        Gate::relay(&SITE.replace("\"client\"", "\"distribution-point\"")).warnings("role-without-system");
+    assert!(
+        servers[0]
+            .contains("; nor these, which would ask others: client (management-point, distribution-point)"),
+        "{servers:?}"
+    );
     let placed = "[[system]]\nname = \"dc\"\nroles = [\"domain-controller\"]\naddresses = [\"10.1.1.50\"]\n";
     let told = with(placed).warnings("role-without-system");
     assert!(!told.iter().any(|warning| warning.contains("domain-controller")), "{told:?}");
