@@ -21,13 +21,12 @@ fn a_role_of_another_edition_is_told_with_what_does_its_work() {
             assert!(error.contains(&format!("edition {edition} has no role \"{role}\"")), "{error}");
             assert!(error.contains(&format!("it is of edition {}; ", names(role.editions()))), "{error}");
             let gone = role.editions().last() < Some(&edition);
-            match role.stand_in(edition) {
-                Some(other) => {
-                    assert!(error.contains(&format!("write \"{other}\", which does its work ")), "{error}")
-                }
-                None if gone => assert!(error.contains("no role took its place, "), "{error}"),
-                None => assert!(error.contains("write that edition if the site is that"), "{error}"),
-            }
+            let instead = match role.stand_in(edition) {
+                Some(other) => format!("write \"{other}\", which does its work "),
+                None if gone => "no role took its place, ".to_owned(),
+                None => "write that edition if the site is that".to_owned(),
+            };
+            assert!(error.contains(&instead), "{error}");
             told += 1;
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Gate;
 use super::whole::{Whole, flows};
-use crate::catalogue::{Catalogue, Document, Edition, Takes};
+use crate::catalogue::{Catalogue, Document, Edition, Flow, Takes};
 
 /// What is written to change a key, in `[ports]` or in a system.
 fn change(key: &str, edition: Edition) -> Vec<String> {
@@ -42,7 +42,7 @@ fn a_changed_port_replaces_the_default_where_the_row_has_the_key_and_nowhere_els
             let opened = Whole::of(edition).every_feature().gate().flow_ids();
             let with_key: BTreeSet<String> = flows(edition)
                 .filter(|flow| flow.port_key.as_deref().is_some_and(|key| names.contains(&key)))
-                .map(|flow| flow.id())
+                .map(Flow::id)
                 .filter(|id| opened.contains(id))
                 .collect();
             assert!(!with_key.is_empty(), "{edition} {key}");

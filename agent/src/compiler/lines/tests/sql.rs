@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Gate;
 use super::whole::{Whole, flows, ids};
-use crate::catalogue::Edition;
+use crate::catalogue::{Edition, Role};
 
 const NEWER: [Edition; 2] = [Edition::V2017, Edition::Current];
 
@@ -107,7 +107,7 @@ fn a_replica_is_asked_and_asks_exactly_as_a_server_of_its_own() {
         // Every role there is, and the database on one system of the role in question.
         let with = |role: &str| -> BTreeSet<(String, String)> {
             let others =
-                super::whole::roles(edition).map(|role| role.name()).filter(|name| !name.starts_with("sql-"));
+                super::whole::roles(edition).map(Role::name).filter(|name| !name.starts_with("sql-"));
             let others = others.enumerate().map(|(number, name)| {
                 format!("[[system]]\nname = \"{name}-1\"\nroles = [\"{name}\"]\naddresses = [\"10.9.{number}.0/24\"]\n")
             });
