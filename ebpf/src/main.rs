@@ -3,6 +3,7 @@
 #![no_main]
 // The BPF target has compare-and-exchange (Linux 5.12), and `core` offers it there only as an intrinsic.
 #![feature(core_intrinsics)]
+#![feature(asm_experimental_arch)]
 #![expect(internal_features, reason = "see the feature above")]
 #![expect(
     missing_docs,

@@ -1,5 +1,7 @@
 //! The engine's tables over the maps, under the generation that rules when the packet comes.
 
+use core::arch::asm;
+use core::hint::assert_unchecked;
 use core::intrinsics::{AtomicOrdering, atomic_cxchg};
 use core::ptr::{NonNull, read_volatile, write_volatile};
 
@@ -97,13 +99,17 @@ fn jiffies() -> u64 {
     unsafe { bpf_jiffies64() }
 }
 
-/// `value`, given a `zero` that only user space knows to be one. The detour over the stack keeps the compiler from
-/// putting the operation off until the value is used, behind all that the verifier should not follow it through.
+/// `value`, given a `zero` that only user space knows to be one. An instruction the compiler does not look into: it can
+/// neither be put off until the value is used, behind all that the verifier should not follow it through, nor undone.
 #[inline(always)]
 pub fn hide(value: u32, zero: u32) -> u32 {
-    let hidden = value ^ zero;
-    // SAFETY: it points to the local above.
-    unsafe { read_volatile(&raw const hidden) }
+    let mut hidden = u64::from(value);
+    // SAFETY: one operation on two registers, neither of which has a bit above the lower half.
+    unsafe {
+        asm!("{0} ^= {1}", inout(reg) hidden, in(reg) u64::from(zero), options(nomem, nostack, preserves_flags));
+        assert_unchecked(hidden <= u64::from(u32::MAX));
+    }
+    hidden as u32
 }
 
 impl Opaque for Maps {
