@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::engine::flows::{Flows, PORTS};
-use crate::layout::control::Slot;
+use crate::engine::flows::Flows;
+use crate::layout::control::{PORTS, Slot};
 use crate::layout::counters::Stat;
 use crate::layout::entry::{Line, Table};
 use crate::opaque::Opaque;
@@ -87,7 +87,7 @@ impl Tables for Memory {
         0
     }
 
-    fn word(&self, index: u32) -> u32 {
+    fn word(&self, index: u64) -> u32 {
         self.words.get(index as usize).copied().unwrap_or(0)
     }
 
@@ -107,13 +107,13 @@ impl Tables for Memory {
         self.table(table).get(index as usize).cloned()
     }
 
-    fn port_seen(&self, index: u32) -> u64 {
+    fn port_until(&self, index: u32) -> u64 {
         self.ports.borrow().get(index as usize).copied().unwrap_or(0)
     }
 
-    fn see_port(&self, index: u32, now: u64) {
-        if let Some(seen) = self.ports.borrow_mut().get_mut(index as usize) {
-            *seen = now;
+    fn keep_port(&self, index: u32, until: u64) {
+        if let Some(place) = self.ports.borrow_mut().get_mut(index as usize) {
+            *place = until;
         }
     }
 

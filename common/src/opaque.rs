@@ -5,7 +5,7 @@
 pub trait Opaque {
     /// `value` itself. In the programs it passes through an operation whose result the verifier cannot know.
     #[inline(always)]
-    fn forget(&self, value: u32) -> u32 {
+    fn forget(&self, value: u64) -> u64 {
         value
     }
 }

@@ -19,7 +19,7 @@ pub trait Tables: Opaque {
 
     /// A word of the generation's image. No table leads past the end of its image; where one did, the programs would
     /// read some other word of the slot, and memory gives 0.
-    fn word(&self, index: u32) -> u32;
+    fn word(&self, index: u64) -> u32;
 
     /// Ticks since boot.
     fn now(&self) -> u64;
@@ -33,11 +33,11 @@ pub trait Tables: Opaque {
     /// An entry of a table; `None` past its end.
     fn entry(&self, table: Table, index: u32) -> Option<Self::Entry>;
 
-    /// Ticks at which a flow with this initiator's port was last seen; see [`crate::engine::flows`].
-    fn port_seen(&self, index: u32) -> u64;
+    /// Ticks until which a flow with this initiator's port may live; see [`crate::engine::flows`].
+    fn port_until(&self, index: u32) -> u64;
 
-    /// Writes what [`Self::port_seen`] reads.
-    fn see_port(&self, index: u32, now: u64);
+    /// Writes what [`Self::port_until`] reads.
+    fn keep_port(&self, index: u32, until: u64);
 
     /// Counts one.
     fn count(&self, stat: Stat);

@@ -7,7 +7,7 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::debug;
 use cmgate_common::layout::Verdict;
 use cmgate_common::layout::control::EVENT_WINDOW_SHIFT;
-use cmgate_common::layout::counters::{EVENT_HEAD, Event, INTERFACE_PLACES, Stat, outcome_place};
+use cmgate_common::layout::counters::{EVENT_HEAD, Event, Stat, outcome_place};
 use cmgate_common::opaque::Opaque as _;
 use cmgate_common::reason::Outcome;
 use cmgate_common::tables::Tables as _;
@@ -19,15 +19,6 @@ use crate::tables::Maps;
 pub const INGRESS: u32 = 0;
 /// See [`INGRESS`].
 pub const EGRESS: u32 = 1;
-
-/// The row of the counters that belongs to an interface; 0 where it has none.
-#[inline(always)]
-pub fn row_of(ifindex: u32) -> u32 {
-    match maps::PLACES.get(ifindex % INTERFACE_PLACES) {
-        Some(row) => *row,
-        None => 0,
-    }
-}
 
 /// Counts a frame of `bytes` bytes by its outcome, and by its flow where it has one.
 #[inline(always)]
@@ -116,14 +107,25 @@ pub extern "C" fn report_egress(
 /// window. What is not told is counted. In line, because under a flood this is all that is done about a drop.
 #[inline(always)]
 pub fn is_told(tables: &Maps) -> bool {
-    if tables.events_per_window() == 0 {
+    let limit = tables.events_per_window();
+    if limit == 0 {
         return false;
     }
-    let told = within_limit(tables);
-    if !told {
-        tables.count(Stat::EventsLost);
+    let Some(tally) = maps::TALLIES.get_ptr_mut(0) else { return false };
+    let window = tables.now() >> EVENT_WINDOW_SHIFT;
+    // SAFETY: the pointer is this CPU's own value of the map.
+    unsafe {
+        if (*tally).window != window {
+            (*tally).window = window;
+            (*tally).sent = 0;
+        }
+        if (*tally).sent < limit {
+            (*tally).sent += 1;
+            return true;
+        }
+        (*tally).stats[Stat::EventsLost as usize] += 1;
     }
-    told
+    false
 }
 
 /// Sends an event for a drop, and returns how many it sent: none where the ring has no room. The line for aya-log is
@@ -154,26 +156,11 @@ fn report<C: Capture + EbpfContext>(
         (*event).hook = hook;
         (*event).head = [0; EVENT_HEAD];
         // A frame has at least a header; the mask tells the verifier what `min` already made sure of.
-        let last = tables.forget(length.min(EVENT_HEAD as u32).wrapping_sub(1));
+        let last = tables.forget(length.min(EVENT_HEAD as u32).wrapping_sub(1).into()) as u32;
         let head = (last & (EVENT_HEAD as u32 - 1)) + 1;
         let captured = ctx.head((&raw mut (*event).head).cast(), head);
         (*event).captured = if captured { head } else { 0 };
     }
     entry.submit(0);
     1
-}
-
-#[inline(always)]
-fn within_limit(tables: &Maps) -> bool {
-    let Some(sampler) = maps::SAMPLER.get_ptr_mut(0) else { return false };
-    let window = tables.now() >> EVENT_WINDOW_SHIFT;
-    // SAFETY: the pointer is this CPU's own value of the map.
-    unsafe {
-        if (*sampler).window != window {
-            (*sampler).window = window;
-            (*sampler).sent = 0;
-        }
-        (*sampler).sent += 1;
-        (*sampler).sent <= tables.events_per_window()
-    }
 }

@@ -175,18 +175,17 @@ impl Flows for ReadOnly {
 /// [`Quoting::quoted`], for both the ingress program and the probe: it leaves no trace.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn quoted_by(ctx: *mut xdp_md, asker: u32, base: u32, transport: u32, end: u32) -> u64 {
+pub extern "C" fn quoted_by(ctx: *mut xdp_md, asker: u32, base: u32) -> u64 {
     let Some(error) = maps::QUESTIONS.get(asker) else { return UNKNOWN };
     let Some(maps) = Maps::in_slot(error.slot) else { return UNKNOWN };
     let ctx = XdpContext::new(ctx);
-    let frame = XdpFrame::new(&ctx, base, maps.zero());
-    related::quoted(&frame, &ReadOnly(maps), error, transport, end)
+    let mut frame = XdpFrame::new(&ctx, Asker::Probe, base.into(), maps.zero());
+    related::quoted(&mut frame, &ReadOnly(maps), error)
 }
 
 impl Quoting for XdpFrame<'_> {
     #[inline(always)]
-    fn quoted<T: Flows>(&self, _tables: &T, error: &Question, transport: u32, end: u32) -> u64 {
-        let asker = if self.base() == 0 { Asker::Ingress } else { Asker::Probe };
-        quoted_by(self.context(), ask(asker, error), self.base(), transport, end)
+    fn quoted<T: Flows>(&mut self, _tables: &T, error: &Question) -> u64 {
+        quoted_by(self.context(), ask(self.asker(), error), self.base() as u32)
     }
 }

@@ -38,12 +38,12 @@ use crate::tables::{Maps, ReadOnly};
 #[inline(always)]
 pub fn cmgate_ingress(ctx: XdpContext) -> u32 {
     let Some(tables) = Maps::ruling(Asker::Ingress) else { return xdp_action::XDP_DROP };
-    let frame = XdpFrame::new(&ctx, 0, tables.zero());
+    let mut frame = XdpFrame::new(&ctx, Asker::Ingress, 0, tables.zero());
     let ifindex = ctx.ingress_ifindex() as u32;
-    let row = account::row_of(ifindex);
-    let decision = engine::ingress(&frame, &tables, row);
+    let row = tables.row(ifindex);
+    let decision = engine::ingress(&mut frame, &tables, row);
     let (action, outcome) = settle(decision.reason, tables.slot().flags);
-    let length = frame.length();
+    let length = frame.length() as u32;
     account::count(INGRESS, row, outcome, decision.verdict, length, tables.now());
     if !decision.reason.admits() && account::is_told(&tables) {
         account::report_ingress(ctx.ctx, tables.slot_number(), outcome.index(), length, ifindex);
@@ -59,12 +59,12 @@ pub fn cmgate_ingress(ctx: XdpContext) -> u32 {
 #[inline(always)]
 pub fn cmgate_egress(ctx: TcContext) -> i32 {
     let Some(tables) = Maps::ruling(Asker::Egress) else { return TC_ACT_SHOT };
-    let Some(decision) = engine::egress(&SkbFrame::new(&ctx, tables.zero()), &tables) else {
+    let Some(decision) = engine::egress(&mut SkbFrame::new(&ctx, tables.zero()), &tables) else {
         return TC_ACT_UNSPEC;
     };
     // SAFETY: the context is the one this program was called with.
     let ifindex = unsafe { (*ctx.skb.skb).ifindex };
-    let row = account::row_of(ifindex);
+    let row = tables.row(ifindex);
     let (action, outcome) = settle(decision.reason, tables.slot().flags);
     let length = ctx.len();
     account::count(EGRESS, row, outcome, decision.verdict, length, tables.now());
@@ -81,17 +81,16 @@ pub fn cmgate_egress(ctx: TcContext) -> i32 {
 #[xdp(frags)]
 #[inline(always)]
 pub fn cmgate_probe(ctx: XdpContext) -> u32 {
-    const HEADER: usize = size_of::<ProbeHeader>();
-    let Some(header) = XdpFrame::new(&ctx, 0, 0).read::<HEADER>(0) else { return NOT_JUDGED };
-    let field = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    let (slot, hook, row) = (field(0), field(4), field(8));
+    let mut whole = XdpFrame::new(&ctx, Asker::Probe, 0, 0);
+    let Some(&[slot, hook, row]) = whole.header::<[[u8; 4]; 3]>(0) else { return NOT_JUDGED };
+    let [slot, hook, row] = [slot, hook, row].map(u32::from_ne_bytes);
     let Some(maps) = Maps::in_slot(slot) else { return NOT_JUDGED };
-    let frame = XdpFrame::new(&ctx, HEADER as u32, maps.zero());
+    let mut frame = XdpFrame::new(&ctx, Asker::Probe, size_of::<ProbeHeader>() as u64, maps.zero());
     let tables = ReadOnly(maps);
     let decision = if hook == INGRESS {
-        Some(engine::ingress(&frame, &tables, row))
+        Some(engine::ingress(&mut frame, &tables, row))
     } else {
-        engine::egress(&frame, &tables)
+        engine::egress(&mut frame, &tables)
     };
     match decision {
         Some(decision) => pack(decision),

@@ -3,16 +3,15 @@
 use aya_ebpf::Global;
 use aya_ebpf::btf_maps::{Array, PerCpuArray, RingBuf};
 use aya_ebpf::macros::btf_map;
-use cmgate_common::engine::flows::{self, Question};
+use cmgate_common::engine::flows::Question;
 use cmgate_common::layout::control::Control;
-use cmgate_common::layout::counters::{
-    Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACE_PLACES, INTERFACES, Sampler, Stat,
-};
+use cmgate_common::layout::counters::{Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, Tally};
 use cmgate_common::layout::entry::Line;
 use cmgate_common::layout::image::Page;
 use cmgate_common::reason::Outcome;
 
 use crate::flows::Asker;
+use crate::frame::SPARE;
 
 /// `BPF_F_MMAPABLE` (Linux 5.5): user space writes the map as memory.
 const MMAPABLE: usize = 1 << 10;
@@ -46,12 +45,6 @@ pub static ANSWERED: Array<Line, 4, MMAPABLE> = Array::new();
 /// Ports of first fragments.
 #[btf_map]
 pub static FRAGMENTS: Array<Line, 4, MMAPABLE> = Array::new();
-/// When a flow's initiator's port was last seen.
-#[btf_map]
-pub static PORTS: Array<u64, { flows::PORTS as usize }, MMAPABLE> = Array::new();
-/// The row of an interface, by its index modulo the number of places.
-#[btf_map]
-pub static PLACES: Array<u32, { INTERFACE_PLACES as usize }, MMAPABLE> = Array::new();
 /// Frames and bytes by hook, interface row and outcome.
 #[btf_map]
 pub static OUTCOMES: PerCpuArray<Count, { (HOOKS * INTERFACES * Outcome::COUNT) as usize }> =
@@ -65,12 +58,12 @@ pub static NAMES: Array<FlowName, { FLOW_COUNTERS as usize }> = Array::new();
 /// What a program asks of the flow tables; see [`crate::flows`].
 #[btf_map]
 pub static QUESTIONS: PerCpuArray<Question, { Asker::COUNT }> = PerCpuArray::new();
+/// A header that does not lie in its frame's first buffer, by [`Asker`], too.
+#[btf_map]
+pub static SPARES: PerCpuArray<[u8; SPARE], { Asker::COUNT }> = PerCpuArray::new();
 /// What happens beside the verdicts.
 #[btf_map]
-pub static STATS: PerCpuArray<u64, { Stat::COUNT as usize }> = PerCpuArray::new();
-/// The event limit.
-#[btf_map]
-pub static SAMPLER: PerCpuArray<Sampler, 1> = PerCpuArray::new();
+pub static TALLIES: PerCpuArray<Tally, 1> = PerCpuArray::new();
 /// Sampled drops, each a `cmgate_common::layout::counters::Event`. The map itself has no value type: libbpf refuses one.
 #[btf_map]
 pub static EVENTS: RingBuf<(), { 1 << 20 }> = RingBuf::new();

@@ -1,14 +1,13 @@
 //! The engine's tables over the maps, under the generation that rules when the packet comes.
 
 use core::arch::asm;
-use core::hint::assert_unchecked;
 use core::intrinsics::{AtomicOrdering, atomic_cxchg};
 use core::ptr::{NonNull, read_volatile, write_volatile};
 
 use aya_ebpf::helpers::bpf_jiffies64;
 use cmgate_common::layout::SLOTS;
-use cmgate_common::layout::control::{Control, Slot};
-use cmgate_common::layout::counters::Stat;
+use cmgate_common::layout::control::{Control, PORTS, Slot};
+use cmgate_common::layout::counters::{INTERFACE_PLACES, Stat};
 use cmgate_common::layout::entry::Table;
 use cmgate_common::layout::image::PAGE;
 use cmgate_common::opaque::Opaque;
@@ -23,9 +22,9 @@ pub struct Maps {
     slot: &'static Slot,
     number: u32,
     image: *const u32,
-    last: u32,
+    last: u64,
     now: u64,
-    zero: u32,
+    zero: u64,
     asker: Asker,
 }
 
@@ -41,9 +40,14 @@ impl Maps {
         };
         if deadline != 0 && now >= deadline {
             // SAFETY: as above.
-            return Self::of_slot(control, unsafe { read_volatile(&raw const control.fallback) }, now, asker);
+            return Self::of_slot(
+                control,
+                unsafe { read_volatile(&raw const control.fallback) }.into(),
+                now,
+                asker,
+            );
         }
-        Self::of_slot(control, enforced, now, asker)
+        Self::of_slot(control, enforced.into(), now, asker)
     }
 
     /// The generation in `slot`.
@@ -51,25 +55,25 @@ impl Maps {
     pub fn in_slot(slot: u32) -> Option<Self> {
         // Of a narrow argument the compiler may compare one copy and index by another, of which the verifier then knows
         // nothing.
-        Self::of_slot(maps::CONTROL.get(0)?, hide(slot, 0), jiffies(), Asker::Probe)
+        Self::of_slot(maps::CONTROL.get(0)?, hide(slot.into(), 0), jiffies(), Asker::Probe)
     }
 
     #[inline(always)]
-    fn of_slot(control: &'static Control, slot: u32, now: u64, asker: Asker) -> Option<Self> {
-        if slot >= SLOTS {
+    fn of_slot(control: &'static Control, slot: u64, now: u64, asker: Asker) -> Option<Self> {
+        if slot >= SLOTS.into() {
             return None;
         }
-        let image = maps::TABLES.get_ptr(slot)?.cast();
+        let image = maps::TABLES.get_ptr(slot as u32)?.cast();
         // SAFETY: it points into the map's one value; volatile so that the compiler does not know either.
         let zero = unsafe { read_volatile(&raw const control.zero) };
         Some(Self {
             control,
             slot: &control.slots[slot as usize],
-            number: slot,
+            number: slot as u32,
             image,
-            last: maps::PAGES_PER_SLOT.load() * PAGE - 1,
+            last: u64::from(maps::PAGES_PER_SLOT.load()) * u64::from(PAGE) - 1,
             now,
-            zero,
+            zero: zero.into(),
             asker,
         })
     }
@@ -82,8 +86,20 @@ impl Maps {
 
     /// 0, and nobody but the agent knows.
     #[inline(always)]
-    pub fn zero(&self) -> u32 {
+    pub fn zero(&self) -> u64 {
         self.zero
+    }
+
+    /// The row of the counters that belongs to an interface; 0 where it has none.
+    #[inline(always)]
+    pub fn row(&self, ifindex: u32) -> u32 {
+        // SAFETY: it points into the map's one value; volatile because the agent changes it at any time.
+        unsafe { read_volatile(&raw const self.control.rows[(ifindex % INTERFACE_PLACES) as usize]) }
+    }
+
+    #[inline(always)]
+    fn port(&self, index: u32) -> *const u64 {
+        &raw const self.control.ports[(index % PORTS) as usize]
     }
 
     /// Drop events a CPU may send in one window.
@@ -102,19 +118,16 @@ fn jiffies() -> u64 {
 /// `value`, given a `zero` that only user space knows to be one. An instruction the compiler does not look into: it can
 /// neither be put off until the value is used, behind all that the verifier should not follow it through, nor undone.
 #[inline(always)]
-pub fn hide(value: u32, zero: u32) -> u32 {
-    let mut hidden = u64::from(value);
-    // SAFETY: one operation on two registers, neither of which has a bit above the lower half.
-    unsafe {
-        asm!("{0} ^= {1}", inout(reg) hidden, in(reg) u64::from(zero), options(nomem, nostack, preserves_flags));
-        assert_unchecked(hidden <= u64::from(u32::MAX));
-    }
-    hidden as u32
+pub fn hide(value: u64, zero: u64) -> u64 {
+    let mut hidden = value;
+    // SAFETY: one operation on two registers.
+    unsafe { asm!("{0} ^= {1}", inout(reg) hidden, in(reg) zero, options(nomem, nostack, preserves_flags)) };
+    hidden
 }
 
 impl Opaque for Maps {
     #[inline(always)]
-    fn forget(&self, value: u32) -> u32 {
+    fn forget(&self, value: u64) -> u64 {
         hide(value, self.zero)
     }
 }
@@ -133,7 +146,7 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn word(&self, index: u32) -> u32 {
+    fn word(&self, index: u64) -> u32 {
         // SAFETY: the value that `image` points to has as many words as the mask is long, and lives as long as the map.
         unsafe { *self.image.add((index & self.last) as usize) }
     }
@@ -168,26 +181,22 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn port_seen(&self, index: u32) -> u64 {
-        match maps::PORTS.get(index) {
-            Some(seen) => *seen,
-            None => 0,
-        }
+    fn port_until(&self, index: u32) -> u64 {
+        // SAFETY: it points into the map's one value; volatile because other CPUs write it.
+        unsafe { read_volatile(self.port(index)) }
     }
 
     #[inline(always)]
-    fn see_port(&self, index: u32, now: u64) {
-        if let Some(seen) = maps::PORTS.get_ptr_mut(index) {
-            // SAFETY: the pointer is a live value of the map, which is as aligned as its words.
-            unsafe { write_volatile(seen, now) };
-        }
+    fn keep_port(&self, index: u32, until: u64) {
+        // SAFETY: as above; a whole word at once.
+        unsafe { write_volatile(self.port(index).cast_mut(), until) };
     }
 
     #[inline(always)]
     fn count(&self, stat: Stat) {
-        if let Some(number) = maps::STATS.get_ptr_mut(stat as u32) {
+        if let Some(tally) = maps::TALLIES.get_ptr_mut(0) {
             // SAFETY: the pointer is this CPU's own value of the map.
-            unsafe { *number += 1 };
+            unsafe { (*tally).stats[stat as usize] += 1 };
         }
     }
 }
@@ -230,7 +239,7 @@ pub struct ReadOnlyEntry(MapEntry);
 
 impl Opaque for ReadOnly {
     #[inline(always)]
-    fn forget(&self, value: u32) -> u32 {
+    fn forget(&self, value: u64) -> u64 {
         self.0.forget(value)
     }
 }
@@ -249,7 +258,7 @@ impl Tables for ReadOnly {
     }
 
     #[inline(always)]
-    fn word(&self, index: u32) -> u32 {
+    fn word(&self, index: u64) -> u32 {
         self.0.word(index)
     }
 
@@ -274,12 +283,12 @@ impl Tables for ReadOnly {
     }
 
     #[inline(always)]
-    fn port_seen(&self, index: u32) -> u64 {
-        self.0.port_seen(index)
+    fn port_until(&self, index: u32) -> u64 {
+        self.0.port_until(index)
     }
 
     #[inline(always)]
-    fn see_port(&self, _index: u32, _now: u64) {}
+    fn keep_port(&self, _index: u32, _until: u64) {}
 
     #[inline(always)]
     fn count(&self, _stat: Stat) {}

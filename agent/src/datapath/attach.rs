@@ -126,7 +126,7 @@ impl Datapath {
             clsact::detach(name)?;
         }
         if info.ifindex != 0 {
-            self.set_place(info.ifindex, 0)?;
+            self.control.set_row(info.ifindex, 0);
         }
         Ok(())
     }
@@ -141,7 +141,7 @@ impl Datapath {
         let mut nics = Vec::new();
         for name in self.pins.linked(LinkKind::Ingress)? {
             if let Some(info) = links::read(&self.pins.link(&name, LinkKind::Ingress))? {
-                let row = if info.ifindex == 0 { 0 } else { self.place(info.ifindex)? };
+                let row = if info.ifindex == 0 { 0 } else { self.control.row(info.ifindex) };
                 nics.push(Nic { name, index: info.ifindex, row });
             }
         }
@@ -163,7 +163,8 @@ impl Datapath {
         if fresh && others.all(|other| other.row != nic.row) {
             self.clear_row(nic.row)?;
         }
-        self.set_place(nic.index, nic.row)
+        self.control.set_row(nic.index, nic.row);
+        Ok(())
     }
 
     /// Sets a row's counters to zero: what another interface counted there is not this one's.
@@ -182,16 +183,6 @@ impl Datapath {
             }
         }
         Ok(())
-    }
-
-    fn place(&self, ifindex: u32) -> Result<u32, Error> {
-        let place = ifindex % INTERFACE_PLACES;
-        self.places.get(&place, 0).map_err(|error| Error::map(maps::PLACES.name, &error))
-    }
-
-    pub(super) fn set_place(&mut self, ifindex: u32, row: u32) -> Result<(), Error> {
-        let place = ifindex % INTERFACE_PLACES;
-        self.places.set(place, row, 0).map_err(|error| Error::map(maps::PLACES.name, &error))
     }
 }
 

@@ -4,7 +4,8 @@ use std::mem::offset_of;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cmgate_common::layout::SLOTS;
-use cmgate_common::layout::control::{Control, Slot};
+use cmgate_common::layout::control::{Control, PORTS, Slot};
+use cmgate_common::layout::counters::INTERFACE_PLACES;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::pins::Pins;
@@ -73,6 +74,28 @@ impl ControlBlock {
     pub fn rule(&self, slot: u32) {
         self.word(offset_of!(Control, fallback)).store(self.enforced(), Ordering::Relaxed);
         self.word(offset_of!(Control, enforced)).store(slot, Ordering::Release);
+    }
+
+    /// The row of the counters that an interface has; 0 where it has none.
+    pub fn row(&self, ifindex: u32) -> u32 {
+        self.row_word(ifindex).load(Ordering::Relaxed)
+    }
+
+    /// Gives an interface a row.
+    pub fn set_row(&self, ifindex: u32, row: u32) {
+        self.row_word(ifindex).store(row, Ordering::Relaxed);
+    }
+
+    fn row_word(&self, ifindex: u32) -> &AtomicU32 {
+        &self.0.words()[offset_of!(Control, rows) / WORD + (ifindex % INTERFACE_PLACES) as usize]
+    }
+
+    /// Forgets which ports flows have.
+    pub fn forget_ports(&self) {
+        let start = offset_of!(Control, ports) / WORD;
+        for word in &self.0.words()[start..start + 2 * PORTS as usize] {
+            word.store(0, Ordering::Relaxed);
+        }
     }
 
     /// How many drop events a CPU may send in a window.

@@ -2,7 +2,7 @@
 
 use aya::Pod;
 use aya::maps::{MapData, PerCpuArray};
-use cmgate_common::layout::counters::{Count, FlowCount, Stat, outcome_place};
+use cmgate_common::layout::counters::{Count, FlowCount, Stat, Tally, outcome_place};
 use cmgate_common::reason::Outcome;
 
 use super::maps::{self, Spec};
@@ -49,12 +49,14 @@ pub fn flows(pins: &Pins, number: u32) -> Result<Vec<FlowCount>, Error> {
 
 /// What happened beside the verdicts, by [`Stat`].
 pub fn stats(pins: &Pins) -> Result<[u64; Stat::COUNT as usize], Error> {
-    let map = maps::STATS.per_cpu::<u64>(pins)?;
-    let mut stats = [0; Stat::COUNT as usize];
-    for (stat, number) in stats.iter_mut().zip(0..) {
-        *stat = values(&maps::STATS, &map, number)?.into_iter().sum();
+    let map = maps::TALLIES.per_cpu::<[u64; 8]>(pins)?;
+    let mut sums = [0; Stat::COUNT as usize];
+    for [_window, _sent, stats @ ..] in values(&maps::TALLIES, &map, 0)? {
+        for (sum, stat) in sums.iter_mut().zip(stats) {
+            *sum += stat;
+        }
     }
-    Ok(stats)
+    Ok(sums)
 }
 
 fn values<V: Pod>(spec: &Spec, map: &PerCpuArray<MapData, V>, index: u32) -> Result<Vec<V>, Error> {
@@ -65,3 +67,4 @@ fn values<V: Pod>(spec: &Spec, map: &PerCpuArray<MapData, V>, index: u32) -> Res
 // The arrays above are these structs, field by field; aya's map values must be types of aya's or of plain numbers.
 const _: () = assert!(size_of::<Count>() == size_of::<[u64; 2]>());
 const _: () = assert!(size_of::<FlowCount>() == size_of::<[u64; 4]>());
+const _: () = assert!(size_of::<Tally>() == size_of::<[u64; 8]>());

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use aya::programs::ProgramInfo;
 use cmgate_common::layout::control::Flags;
-use cmgate_common::layout::counters::{Count, INTERFACE_PLACES, Stat};
+use cmgate_common::layout::counters::{Count, Stat};
 use cmgate_common::layout::{SLOTS, VERSION};
 use cmgate_common::reason::Outcome;
 
@@ -124,7 +124,7 @@ pub fn inspect(root: &Path) -> Result<Option<Live>, Error> {
     let clock = sys::open_pin(&clock).map_err(|source| Error::pin("cannot open", &clock, source))?;
     let now = Moment::now(&clock)?;
     let names = Names::open(&pins)?;
-    let interfaces = interfaces(&pins)?;
+    let interfaces = interfaces(&pins, &control)?;
     Ok(Some(Live {
         layout: VERSION,
         generation: slot.generation,
@@ -138,8 +138,7 @@ pub fn inspect(root: &Path) -> Result<Option<Live>, Error> {
     }))
 }
 
-fn interfaces(pins: &Pins) -> Result<Vec<LiveInterface>, Error> {
-    let places = maps::PLACES.array::<u32>(pins)?;
+fn interfaces(pins: &Pins, control: &ControlBlock) -> Result<Vec<LiveInterface>, Error> {
     let by_link = pins.linked(LinkKind::Egress)?;
     let mut interfaces = Vec::new();
     for name in pins.linked(LinkKind::Ingress)? {
@@ -147,8 +146,7 @@ fn interfaces(pins: &Pins) -> Result<Vec<LiveInterface>, Error> {
         let mut row = 0;
         let mut mode = None;
         if link.ifindex != 0 {
-            let place = link.ifindex % INTERFACE_PLACES;
-            row = places.get(&place, 0).map_err(|error| Error::map(maps::PLACES.name, &error))?;
+            row = control.row(link.ifindex);
             let xdp = Device::by_index(link.ifindex)?.and_then(|device| device.xdp);
             mode = xdp.filter(|(_, program)| *program == link.program).map(|(mode, _)| mode);
         }

@@ -5,12 +5,9 @@ use std::path::Path;
 
 use aya::Pod;
 use aya::maps::{Array, Map, MapData, MapInfo, MapType, PerCpuArray};
-use cmgate_common::engine::flows;
 use cmgate_common::layout::SLOTS;
 use cmgate_common::layout::control::Control;
-use cmgate_common::layout::counters::{
-    Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACE_PLACES, INTERFACES, Sampler, Stat,
-};
+use cmgate_common::layout::counters::{Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, Tally};
 use cmgate_common::layout::entry::{Line, WAYS};
 use cmgate_common::layout::image::Page;
 use cmgate_common::reason::Outcome;
@@ -62,10 +59,6 @@ pub const PENDING: Spec = spec("PENDING", MapType::Array, size_of::<Line>(), MMA
 pub const ANSWERED: Spec = spec("ANSWERED", MapType::Array, size_of::<Line>(), MMAPABLE, Lines);
 /// First fragments.
 pub const FRAGMENTS: Spec = spec("FRAGMENTS", MapType::Array, size_of::<Line>(), MMAPABLE, Lines);
-/// When an initiator's port was last seen.
-pub const PORTS: Spec = spec("PORTS", MapType::Array, size_of::<u64>(), MMAPABLE, Fixed(flows::PORTS));
-/// From interface index to row.
-pub const PLACES: Spec = spec("PLACES", MapType::Array, size_of::<u32>(), MMAPABLE, Fixed(INTERFACE_PLACES));
 /// Counters by hook, row and outcome.
 pub const OUTCOMES: Spec =
     spec("OUTCOMES", MapType::PerCpuArray, size_of::<Count>(), 0, Fixed(HOOKS * INTERFACES * Outcome::COUNT));
@@ -74,9 +67,7 @@ pub const FLOWS: Spec = spec("FLOWS", MapType::PerCpuArray, size_of::<FlowCount>
 /// The flow id of each counter.
 pub const NAMES: Spec = spec("NAMES", MapType::Array, size_of::<FlowName>(), 0, Fixed(FLOW_COUNTERS));
 /// What happens beside the verdicts.
-pub const STATS: Spec = spec("STATS", MapType::PerCpuArray, size_of::<u64>(), 0, Fixed(Stat::COUNT));
-/// The event limit.
-pub const SAMPLER: Spec = spec("SAMPLER", MapType::PerCpuArray, size_of::<Sampler>(), 0, Fixed(1));
+pub const TALLIES: Spec = spec("TALLIES", MapType::PerCpuArray, size_of::<Tally>(), 0, Fixed(1));
 /// Sampled drops.
 pub const EVENTS: Spec = spec("EVENTS", MapType::RingBuf, 0, 0, Fixed(1 << 20));
 
@@ -84,10 +75,8 @@ pub const EVENTS: Spec = spec("EVENTS", MapType::RingBuf, 0, 0, Fixed(1 << 20));
 pub const LOGS: Spec = spec("AYA_LOGS", MapType::RingBuf, 0, 0, Fixed(1 << 17));
 
 /// All of them.
-pub const ALL: [&Spec; 14] = [
-    &CONTROL, &TABLES, &PENDING, &ANSWERED, &FRAGMENTS, &PORTS, &PLACES, &OUTCOMES, &FLOWS, &NAMES, &STATS,
-    &SAMPLER, &EVENTS, &LOGS,
-];
+pub const ALL: [&Spec; 11] =
+    [&CONTROL, &TABLES, &PENDING, &ANSWERED, &FRAGMENTS, &OUTCOMES, &FLOWS, &NAMES, &TALLIES, &EVENTS, &LOGS];
 
 /// How many entries the maps of variable size have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

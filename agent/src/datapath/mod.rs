@@ -35,7 +35,6 @@ use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
-use aya::maps::{Array, MapData};
 use cmgate_common::layout::SLOTS;
 
 use control::ControlBlock;
@@ -86,7 +85,6 @@ pub struct Datapath {
     room: Room,
     control: ControlBlock,
     tables: Shared<AtomicU32>,
-    places: Array<MapData, u32>,
     names: Names,
     /// Slots by whose former content a packet may still be judged, and since when they do not rule.
     may_be_read: [Option<Instant>; SLOTS as usize],
@@ -124,7 +122,6 @@ impl Datapath {
         links::replace_all(&pins, &mut programs)?;
         let mut datapath = Self {
             tables: maps::TABLES.shared(&pins.map(maps::TABLES.name))?.0,
-            places: maps::PLACES.array(&pins)?,
             names: Names::open(&pins)?,
             may_be_read: [took_over.then(Instant::now); SLOTS as usize],
             pins,

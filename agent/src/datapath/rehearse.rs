@@ -41,7 +41,7 @@ impl Datapath {
     ///
     /// [`Error::Program`] where the kernel does not run it; [`Error::Map`].
     pub fn rehearse(&mut self, hook: Hook, row: u32, frame: &[u8]) -> Result<bool, Error> {
-        self.set_place(LOOPBACK, row)?;
+        self.control.set_row(LOOPBACK, row);
         let (kind, on) = match hook {
             Hook::Ingress => (LinkKind::Ingress, XDP_PASS),
             Hook::Egress => (LinkKind::Egress, TC_ACT_UNSPEC),
@@ -87,12 +87,13 @@ impl Datapath {
     ///
     /// [`Error::Map`] where the tables cannot be opened.
     pub fn forget_flows(&mut self) -> Result<(), Error> {
-        for table in [&maps::PENDING, &maps::ANSWERED, &maps::FRAGMENTS, &maps::PORTS] {
+        for table in [&maps::PENDING, &maps::ANSWERED, &maps::FRAGMENTS] {
             let (entries, _) = table.shared::<AtomicU64>(&self.pins.map(table.name))?;
             for word in entries.words() {
                 word.store(0, Ordering::Relaxed);
             }
         }
+        self.control.forget_ports();
         Ok(())
     }
 }

@@ -162,10 +162,11 @@ mod tests {
     #[test]
     fn the_engine_reads_the_question_back() {
         let frame = built("10.20.3.4", "10.1.1.20", "ip/vrrp");
-        let cmgate_common::packet::Parsed::Ip(packet) = cmgate_common::packet::parse(frame.as_slice()) else {
+        let cmgate_common::packet::Parsed::Ip(packet) = cmgate_common::packet::parse(&mut frame.as_slice())
+        else {
             panic!("not parsed")
         };
-        assert_eq!(packet.protocol, 112);
+        assert_eq!(packet.protocol(), 112);
         assert_eq!(IpAddr::from(packet.source).to_string(), "10.20.3.4");
     }
 }

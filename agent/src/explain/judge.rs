@@ -106,12 +106,12 @@ impl Judge {
     #[must_use]
     pub fn ingress(&self, frame: &[u8], row: u32) -> Ruling<'_> {
         self.forget();
-        self.ruling(engine::ingress(frame, &self.memory, row))
+        self.ruling(engine::ingress(&mut &*frame, &self.memory, row))
     }
 
     fn egress(&self, frame: &[u8]) -> Ruling<'_> {
         self.forget();
-        let ruling = match engine::egress(frame, &self.memory) {
+        let ruling = match engine::egress(&mut &*frame, &self.memory) {
             Some(decision) => self.ruling(decision),
             None => Ruling { reason: Reason::Always, flow: None },
         };

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cmgate_common::frame::Frame;
+use cmgate_common::frame::{Frame, Header};
 use cmgate_common::opaque::Opaque;
 use cmgate_common::packet::{self, Parsed, protocol};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -52,17 +52,17 @@ impl Drop {
     /// Of an event on the interface of that name.
     #[must_use]
     pub fn of(event: &DropEvent, interface: Option<&str>) -> Self {
-        let frame = Captured { head: &event.head, length: event.length };
-        let packet = match packet::parse(&frame) {
+        let mut frame = Captured { head: &event.head, length: event.length };
+        let packet = match packet::parse(&mut frame) {
             Parsed::Ip(packet) => Some(packet),
             Parsed::Settled(_) => None,
         };
         let whole = packet.filter(|packet| !packet.fragment.follows());
-        let ported = whole.filter(|packet| matches!(packet.protocol, protocol::TCP | protocol::UDP));
-        let icmp = whole.filter(|packet| matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6));
-        let port = ported.map(|packet| packet.destination_port.to_string());
+        let ported = whole.filter(|packet| matches!(packet.protocol(), protocol::TCP | protocol::UDP));
+        let icmp = whole.filter(|packet| matches!(packet.protocol(), protocol::ICMP | protocol::ICMPV6));
+        let port = ported.map(|packet| packet.destination_port().to_string());
         let kind = icmp.map(|packet| {
-            let [kind, code] = packet.destination_port.to_be_bytes();
+            let [kind, code] = packet.destination_port().to_be_bytes();
             format!("{kind}/{code}")
         });
         Self {
@@ -73,8 +73,8 @@ impl Drop {
             reason: event.outcome.reason().name().to_owned(),
             source: packet.map(|packet| packet.source.into()),
             destination: packet.map(|packet| packet.destination.into()),
-            protocol: packet.map(|packet| protocol_name(packet.protocol)),
-            source_port: ported.map(|packet| packet.source_port),
+            protocol: packet.map(|packet| protocol_name(packet.protocol())),
+            source_port: ported.map(|packet| packet.source_port()),
             port: port.or(kind),
             length: event.length,
             generation: event.generation,
@@ -112,16 +112,17 @@ struct Captured<'a> {
 impl Opaque for Captured<'_> {}
 
 impl Frame for Captured<'_> {
-    fn length(&self) -> u32 {
-        self.length
+    fn length(&self) -> u64 {
+        self.length.into()
     }
 
-    fn holds(&self, end: u32) -> bool {
-        end <= self.length
+    fn holds(&mut self, end: u64) -> bool {
+        end <= self.length()
     }
 
-    fn read<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
-        self.head.read(offset)
+    fn header<H: Header>(&mut self, offset: u64) -> Option<&H> {
+        let (header, _) = H::ref_from_prefix(self.head.get(offset as usize..)?).ok()?;
+        Some(header)
     }
 }
 

@@ -16,7 +16,8 @@ pub fn classify<T: Tables>(tables: &T, address: Address, v4: bool) -> Leaf {
 #[inline(always)]
 fn classify4<T: Tables>(tables: &T, bits: u32) -> Leaf {
     let directory = &tables.slot().directory;
-    let mut word = tables.word(directory.root4 + (bits >> 16));
+    let bits = u64::from(bits);
+    let mut word = tables.word(u64::from(directory.root4) + (bits >> 16));
     if word & Leaf::NODE != 0 {
         word = tables.word(node(directory.nodes, word) + (bits >> 8 & 0xff));
     }
@@ -32,7 +33,7 @@ fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
     let directory = &tables.slot().directory;
     let bucket = host_bucket(address.hi, address.lo, directory.hosts6_seed, directory.hosts6_mask);
     for entry in 0..HOSTS_PER_BUCKET {
-        let at = directory.hosts6 + bucket * HOST_BUCKET + entry * 5;
+        let at = u64::from(directory.hosts6) + u64::from(bucket * HOST_BUCKET + entry * 5);
         if tables.word(at) == address.lo as u32
             && tables.word(at + 1) == (address.lo >> 32) as u32
             && tables.word(at + 2) == address.hi as u32
@@ -44,62 +45,64 @@ fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
             }
         }
     }
-    let mut word = tables.word(directory.root6 + (address.hi >> 48) as u32);
+    let mut word = tables.word(u64::from(directory.root6) + (address.hi >> 48));
     for depth in 2..16 {
         if word & Leaf::NODE == 0 {
             break;
         }
         let half = if depth < 8 { address.hi } else { address.lo };
-        let byte = (half >> (56 - 8 * (depth & 7))) as u32 & 0xff;
+        let byte = half >> (56 - 8 * (depth & 7)) & 0xff;
         word = tables.word(node(directory.nodes, word) + byte);
     }
     Leaf(word)
 }
 
 #[inline(always)]
-const fn node(nodes: u32, word: u32) -> u32 {
-    nodes + (word & !Leaf::NODE) * PAGE
+const fn node(nodes: u32, word: u32) -> u64 {
+    nodes as u64 + (word & !Leaf::NODE) as u64 * PAGE as u64
 }
 
-/// What the interface in this row is bound to.
+/// The leaf by which a packet's source is judged, or why a packet with these ends cannot be on the interface in `row`.
 #[inline(always)]
-pub(super) fn interface_rule<T: Tables>(tables: &T, row: u32) -> InterfaceRule {
-    let at = tables.slot().directory.interfaces + row * InterfaceRule::WORDS;
-    InterfaceRule { zones: tables.word(at), stand_in: Leaf(tables.word(at + 1)) }
-}
-
-/// Why a packet with these ends cannot be; `None` where it can.
-#[inline(always)]
-pub(super) fn impossible(
+pub(super) fn admissible<T: Tables>(
+    tables: &T,
     packet: &Packet,
-    source: Leaf,
-    destination: Leaf,
-    rule: InterfaceRule,
+    (source, destination): (Leaf, Leaf),
+    row: u32,
     always: bool,
-) -> Option<Reason> {
-    if packet.source == packet.destination || destination.is(Kind::Bogon) || destination.is(Kind::Unspecified)
-    {
-        return Some(Reason::Bogon);
+) -> Result<Leaf, Reason> {
+    if packet.source.lo == packet.destination.lo && packet.source.hi == packet.destination.hi {
+        return Err(Reason::Bogon);
+    }
+    if destination.is(Kind::Bogon) || destination.is(Kind::Unspecified) {
+        return Err(Reason::Bogon);
+    }
+    if source.is(Kind::Unicast) {
+        // Any router on the path may send an ICMP error; what it quotes decides.
+        let bound = tables.slot().directory.bound != 0 && !always && !packet.is(Traits::ICMP_ERROR);
+        let zones = if bound { tables.word(interface(tables, row)) } else { u32::MAX };
+        return if zones >> source.zone() & 1 != 0 { Ok(source) } else { Err(Reason::Spoofed) };
     }
     if source.is_shared() || source.is(Kind::Bogon) {
-        return Some(Reason::Bogon);
+        return Err(Reason::Bogon);
     }
     // Neighbours and routers on a link have addresses of no system, a host without an address uses none, and one
     // that has ours has to be heard.
-    if always {
-        return None;
+    if !always && source.is(Kind::Own) {
+        return Err(Reason::Spoofed);
+    }
+    // A client without an address asks for one.
+    if !always && source.is(Kind::Unspecified) && !packet.is(Traits::DHCP_REQUEST) {
+        return Err(Reason::Bogon);
     }
     if source.is(Kind::Own) {
-        return Some(Reason::Spoofed);
+        return Ok(source);
     }
-    if source.is(Kind::Unspecified) {
-        // A client without an address asks for one.
-        return if packet.is(Traits::DHCP_REQUEST) { None } else { Some(Reason::Bogon) };
-    }
-    // Any router on the path may send an ICMP error; what it quotes decides.
-    let bound = source.is(Kind::Unicast) && !packet.is(Traits::ICMP_ERROR);
-    if bound && rule.zones >> source.zone() & 1 == 0 {
-        return Some(Reason::Spoofed);
-    }
-    None
+    let stand_in = tables.word(interface(tables, row) + 1);
+    Ok(if stand_in == 0 { source } else { Leaf(stand_in) })
+}
+
+#[inline(always)]
+fn interface<T: Tables>(tables: &T, row: u32) -> u64 {
+    u64::from(tables.slot().directory.interfaces) + u64::from(row) * u64::from(InterfaceRule::WORDS)
 }

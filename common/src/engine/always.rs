@@ -9,11 +9,11 @@ use crate::packet::{Packet, Traits};
 /// it offers (RFC 2131, 4.1), which is nobody's yet; a relay does not take it, because it could be another's.
 #[inline(always)]
 pub(super) fn comes_in(packet: &Packet, destination: Leaf, transit: bool) -> bool {
-    if destination.is(Kind::Own) || destination.is_shared() {
-        packet.is(Traits(Traits::LINK_UPKEEP.0 | Traits::DHCP_ANSWER.0))
-    } else {
-        !transit && packet.v4 && packet.is(Traits::DHCP_ANSWER)
+    if !packet.is(Traits(Traits::LINK_UPKEEP.0 | Traits::DHCP_ANSWER.0)) {
+        return false;
     }
+    let ours = destination.is(Kind::Own) || destination.is_shared();
+    ours || !transit && packet.is_v4() && packet.is(Traits::DHCP_ANSWER)
 }
 
 /// Whether a packet this host sends is on the list.

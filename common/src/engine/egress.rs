@@ -13,9 +13,9 @@ use super::{address, always, fragments, policy};
 /// Follows a frame that is about to leave. `None`: it is not judged, because it is somebody else's in transit, or
 /// because own packets leave freely.
 #[inline(always)]
-pub fn egress<F, T>(frame: &F, tables: &T) -> Option<Decision>
+pub fn egress<F, T>(frame: &mut F, tables: &T) -> Option<Decision>
 where
-    F: Frame + ?Sized,
+    F: Frame,
     T: Flows,
 {
     let judges = tables.slot().flags.egress();
@@ -23,7 +23,7 @@ where
         Parsed::Ip(packet) => packet.forgotten(tables),
         Parsed::Settled(reason) => return if judges { Some(Decision::of(reason)) } else { None },
     };
-    let source = address::classify(tables, packet.source, packet.v4);
+    let source = address::classify(tables, packet.source, packet.is_v4());
     let own = source.is(Kind::Own) || source.is(Kind::Unspecified) || source.is(Kind::LinkLocal);
     if !own {
         return None;
@@ -36,7 +36,7 @@ where
             return Some(Decision::of(Reason::Fragment));
         }
     }
-    let destination = address::classify(tables, packet.destination, packet.v4);
+    let destination = address::classify(tables, packet.destination, packet.is_v4());
     let decision = judge(tables, &packet, source, destination);
     if !judges {
         return None;
@@ -68,23 +68,25 @@ fn judge<T: Flows>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf)
     if packet.is(Traits::ECHO_REPLY) {
         return Decision::of(Reason::NoState);
     }
-    let verdict = policy::verdict(tables, source, destination, packet.service(packet.destination_port));
-    let mut question = Question::of(tables, packet, (source, destination), Origin::Own, verdict);
+    let ends = (source, destination);
+    let pair = policy::pair(tables, source, destination);
+    let verdict = policy::of_pair(tables, pair, packet.service());
     if free || !verdict.is_none() {
-        remember(tables, &question, destination, verdict);
+        remember(tables, &Question::of(tables, packet, ends, Origin::Own, verdict), destination, verdict);
         return policy::admitted(verdict);
     }
-    if let Some(verdict) = flows::known(tables, &mut question) {
+    if let Some(verdict) = flows::known(tables, packet, ends, Origin::Own) {
         return Decision::by(Reason::Return, verdict);
     }
-    Decision::of(policy::denied(tables, packet, source, destination))
+    Decision::of(policy::denied(tables, packet, ends, pair))
 }
 
 #[inline(always)]
 fn by_policy<T: Flows>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Decision {
-    let verdict = policy::verdict(tables, source, destination, packet.service(packet.destination_port));
+    let pair = policy::pair(tables, source, destination);
+    let verdict = policy::of_pair(tables, pair, packet.service());
     if verdict.is_none() {
-        Decision::of(policy::denied(tables, packet, source, destination))
+        Decision::of(policy::denied(tables, packet, (source, destination), pair))
     } else {
         policy::admitted(verdict)
     }

@@ -13,7 +13,7 @@ const NOBODY: (Leaf, Leaf) = (Leaf(0), Leaf(0));
 /// Remembers the ports and traits of an admitted first fragment for those that follow it.
 #[inline(always)]
 pub(super) fn remember<T: Flows>(tables: &T, packet: &Packet, decision: Decision) {
-    if packet.fragment.is && !packet.fragment.follows() && decision.reason.admits() {
+    if packet.fragment.is() && !packet.fragment.follows() && decision.reason.admits() {
         tables.remember_datagram(&Question::of(tables, packet, NOBODY, Origin::Transit, decision.verdict));
     }
 }
@@ -21,12 +21,11 @@ pub(super) fn remember<T: Flows>(tables: &T, packet: &Packet, decision: Decision
 /// Gives a following fragment its first one's ports and traits; says whether there was one.
 #[inline(always)]
 pub(super) fn follow<T: Flows>(tables: &T, packet: &mut Packet) -> bool {
-    if packet.fragment.offset < transport::header_length(packet.protocol) {
+    if packet.fragment.offset() < transport::header_length(packet.protocol()) {
         return false;
     }
     let first = tables.recall_datagram(&Question::of(tables, packet, NOBODY, Origin::Transit, Verdict::NONE));
     packet.traits = Traits((first >> 32) as u32);
-    packet.source_port = (first >> 16) as u16;
-    packet.destination_port = first as u16;
+    packet.ports = first as u32;
     first != NO_FIRST
 }

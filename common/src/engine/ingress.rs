@@ -12,25 +12,22 @@ use super::{address, always, fragments, policy};
 
 /// Judges a frame that came in on the interface in `row` of the counters.
 #[inline(always)]
-pub fn ingress<F, T>(frame: &F, tables: &T, row: u32) -> Decision
+pub fn ingress<F, T>(frame: &mut F, tables: &T, row: u32) -> Decision
 where
-    F: Quoting + ?Sized,
+    F: Quoting,
     T: Flows,
 {
     let mut packet = match packet::parse(frame) {
         Parsed::Ip(packet) => packet.forgotten(tables),
         Parsed::Settled(reason) => return Decision::of(reason),
     };
-    let mut source = address::classify(tables, packet.source, packet.v4);
-    let destination = address::classify(tables, packet.destination, packet.v4);
-    let rule = address::interface_rule(tables, row);
+    let source = address::classify(tables, packet.source, packet.is_v4());
+    let destination = address::classify(tables, packet.destination, packet.is_v4());
     let always = always::comes_in(&packet, destination, tables.slot().flags.transit());
-    if let Some(reason) = address::impossible(&packet, source, destination, rule, always) {
-        return Decision::of(reason);
-    }
-    if (source.is(Kind::Unspecified) || source.is(Kind::LinkLocal)) && rule.stand_in.0 != 0 {
-        source = rule.stand_in;
-    }
+    let source = match address::admissible(tables, &packet, (source, destination), row, always) {
+        Ok(source) => source,
+        Err(reason) => return Decision::of(reason),
+    };
     if packet.fragment.follows() && !fragments::follow(tables, &mut packet) {
         return Decision::of(Reason::Fragment);
     }
@@ -44,9 +41,9 @@ where
 
 /// Policy, known flows, ICMP errors, and else the closest reason.
 #[inline(always)]
-fn judge<F, T>(frame: &F, tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Decision
+fn judge<F, T>(frame: &mut F, tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Decision
 where
-    F: Quoting + ?Sized,
+    F: Quoting,
     T: Flows,
 {
     let local = destination.is(Kind::Own) || destination.is_shared();
@@ -56,25 +53,27 @@ where
     if packet.is(Traits::REDIRECT) {
         return Decision::of(Reason::Redirect);
     }
-    let verdict = policy::verdict(tables, source, destination, packet.service(packet.destination_port));
-    let mut question = Question::of(tables, packet, (source, destination), Origin::Transit, verdict);
+    let ends = (source, destination);
+    let pair = policy::pair(tables, source, destination);
+    let verdict = policy::of_pair(tables, pair, packet.service());
     if !verdict.is_none() {
         if verdict.tftp() {
-            tables.expect(&question);
+            tables.expect(&Question::of(tables, packet, ends, Origin::Transit, verdict));
         }
         if !local {
-            tables.initiate(&question);
+            tables.initiate(&Question::of(tables, packet, ends, Origin::Transit, verdict));
         }
         return policy::admitted(verdict);
     }
-    if let Some(verdict) = flows::known(tables, &mut question) {
+    if let Some(verdict) = flows::known(tables, packet, ends, Origin::Transit) {
         return Decision::by(Reason::Return, verdict);
     }
     if packet.is(Traits::ICMP_ERROR) {
-        return match frame.quoted(tables, &question, packet.transport, packet.end) {
+        let question = Question::of(tables, packet, ends, Origin::Transit, verdict);
+        return match frame.quoted(tables, &question) {
             UNKNOWN => Decision::of(Reason::Unrelated),
             verdict => Decision::by(Reason::Related, Verdict(verdict as u32)),
         };
     }
-    Decision::of(policy::denied(tables, packet, source, destination))
+    Decision::of(policy::denied(tables, packet, ends, pair))
 }

@@ -6,11 +6,12 @@ use crate::packet::{Packet, Traits};
 use crate::reason::{Decision, Reason};
 use crate::tables::Tables;
 
-/// What two groups say together.
+/// What the groups of two ends say together.
 #[inline(always)]
-fn pair<T: Tables>(tables: &T, source: Leaf, destination: Leaf) -> Pair {
+pub(super) fn pair<T: Tables>(tables: &T, source: Leaf, destination: Leaf) -> Pair {
     let directory = &tables.slot().directory;
-    Pair(tables.word(directory.pairs + source.source() * directory.pairs_width + destination.destination()))
+    let row = u64::from(source.source()) * u64::from(directory.pairs_width);
+    Pair(tables.word(u64::from(directory.pairs) + row + u64::from(destination.destination())))
 }
 
 /// The flow by which `source` may ask `destination` for `service` (a place in the service table), or none.
@@ -19,17 +20,24 @@ pub fn verdict<T: Tables>(tables: &T, source: Leaf, destination: Leaf, service: 
     of_pair(tables, pair(tables, source, destination), service)
 }
 
+/// The flow of one service between a pair of groups, or none.
 #[inline(always)]
-fn of_pair<T: Tables>(tables: &T, pair: Pair, service: u32) -> Verdict {
+pub(super) fn of_pair<T: Tables>(tables: &T, pair: Pair, service: u32) -> Verdict {
     if pair.class() == 0 {
         return Verdict::NONE;
     }
-    let directory = &tables.slot().directory;
-    let class = tables.word(directory.services + service);
+    let class = service_class(tables, service);
     if class == 0 {
         return Verdict::NONE;
     }
-    Verdict(tables.word(directory.verdicts + pair.class() * directory.verdicts_width + class))
+    let directory = &tables.slot().directory;
+    let row = u64::from(pair.class()) * u64::from(directory.verdicts_width);
+    Verdict(tables.word(u64::from(directory.verdicts) + row + u64::from(class)))
+}
+
+#[inline(always)]
+fn service_class<T: Tables>(tables: &T, service: u32) -> u32 {
+    tables.word(u64::from(tables.slot().directory.services) + u64::from(service))
 }
 
 /// The decision a flow stands for.
@@ -51,26 +59,29 @@ pub(super) fn reverse<T: Tables>(tables: &T, packet: &Packet, source: Leaf, dest
     if packet.is(Traits(Traits::ONE_WAY.0 | Traits::ECHO_REQUEST.0)) {
         return Verdict::NONE;
     }
-    let service = packet.traits.answered_service(packet.protocol.into(), packet.source_port.into());
-    verdict(tables, destination, source, service)
+    verdict(tables, destination, source, packet.answered_service())
 }
 
-/// The closest reason why nothing admits `packet`.
+/// The closest reason why nothing admits `packet`, between these ends that are such a pair.
 #[inline(always)]
-pub(super) fn denied<T: Tables>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Reason {
+pub(super) fn denied<T: Tables>(
+    tables: &T,
+    packet: &Packet,
+    (source, destination): (Leaf, Leaf),
+    forth: Pair,
+) -> Reason {
     let back = pair(tables, destination, source);
     if back.class() != 0 {
         if !reverse(tables, packet, source, destination).is_none() {
             return Reason::NoState;
         }
-        if !of_pair(tables, back, packet.service(packet.destination_port)).is_none() {
+        if !of_pair(tables, back, packet.service()).is_none() {
             return Reason::Direction;
         }
     }
-    if !packet.is(Traits::PORTS) && tables.word(tables.slot().directory.services + packet.service(0)) == 0 {
+    if !packet.is(Traits::PORTS) && service_class(tables, packet.service()) == 0 {
         return Reason::Protocol;
     }
-    let forth = pair(tables, source, destination);
     if forth.unknown_source() {
         Reason::UnknownSource
     } else if forth.unknown_destination() {

@@ -9,30 +9,29 @@ use crate::packet;
 use super::flows::{Flows, Question, UNKNOWN};
 use super::{address, policy};
 
-/// Bytes from an ICMP error's header to the packet it quotes (RFC 792; RFC 4443, 3).
-const QUOTE: u32 = 8;
-
 /// A frame that can be asked what the ICMP error in it quotes. The programs put a call there, as for
 /// [`Flows`]: a second packet would not fit beside the first on their stack.
 pub trait Quoting: Frame {
-    /// The verdict of the flow of the packet quoted behind the ICMP header at `transport`, or [`UNKNOWN`]. `error`
-    /// ends at `end`.
+    /// The verdict of the flow of the packet that `error`, which this frame is, quotes; or [`UNKNOWN`].
     #[inline(always)]
-    fn quoted<T: Flows>(&self, tables: &T, error: &Question, transport: u32, end: u32) -> u64 {
-        quoted(self, tables, error, transport, end)
+    fn quoted<T: Flows>(&mut self, tables: &T, error: &Question) -> u64
+    where
+        Self: Sized,
+    {
+        quoted(self, tables, error)
     }
 }
 
-impl Quoting for [u8] {}
+impl Quoting for &[u8] {}
 
 /// [`Quoting::quoted`], in line. Whom the error is for must be whom the quoted packet came from.
 #[inline(always)]
-pub fn quoted<F, T>(frame: &F, tables: &T, error: &Question, transport: u32, end: u32) -> u64
+pub fn quoted<F, T>(frame: &mut F, tables: &T, error: &Question) -> u64
 where
-    F: Frame + ?Sized,
+    F: Frame,
     T: Flows,
 {
-    let Some(quoted) = packet::parse_quoted(frame, transport + QUOTE, end, error.is_v4()) else {
+    let Some(quoted) = packet::parse_quoted(frame) else {
         return UNKNOWN;
     };
     let quoted = quoted.forgotten(tables);
@@ -40,8 +39,8 @@ where
         return UNKNOWN;
     }
     let own = Leaf(error.destination_leaf);
-    let other = address::classify(tables, quoted.destination, quoted.v4);
-    let forth = policy::verdict(tables, own, other, quoted.service(quoted.destination_port));
+    let other = address::classify(tables, quoted.destination, quoted.is_v4());
+    let forth = policy::verdict(tables, own, other, quoted.service());
     if !forth.is_none() {
         return forth.0.into();
     }

@@ -3,10 +3,11 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::SLOTS;
+use super::counters::INTERFACE_PLACES;
 use super::image::Directory;
 
-/// The one value all programs share. One store to `enforced` changes the policy of every interface and hook.
-#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// The one value all programs share. Too large for a stack. One store to `enforced` changes the policy of every interface and hook.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Control {
     /// The slot that rules, below [`SLOTS`].
@@ -21,9 +22,19 @@ pub struct Control {
     pub events_per_window: u32,
     /// Always 0; see [`crate::opaque::Opaque`].
     pub zero: u32,
+    /// Ticks until which a flow may live whose initiator has this port: a bank for TCP, one for everything else. Here
+    /// because what stands in this value is read without a look-up.
+    pub ports: [u64; PORTS as usize],
     /// The generations side by side.
     pub slots: [Slot; SLOTS as usize],
+    /// The row of the counters that an interface has, by its index modulo [`INTERFACE_PLACES`].
+    pub rows: [u32; INTERFACE_PLACES as usize],
+    /// Keeps the size a multiple of eight bytes.
+    pub reserved: u32,
 }
+
+/// Words of [`Control::ports`].
+pub const PORTS: u32 = 2 * 65_536;
 
 /// A window of the event limit is `1 << EVENT_WINDOW_SHIFT` ticks.
 pub const EVENT_WINDOW_SHIFT: u32 = 6;

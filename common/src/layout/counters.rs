@@ -36,7 +36,7 @@ pub struct FlowCount {
     pub last: u64,
 }
 
-/// What happens beside the verdicts; each is one per-CPU number.
+/// What happens beside the verdicts; each is a number of [`Tally::stats`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Stat {
@@ -81,15 +81,19 @@ pub struct Event {
     pub head: [u8; EVENT_HEAD],
 }
 
-/// The state of the event limit on one CPU.
-#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// One CPU's numbers beside the verdicts: one cache line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Sampler {
-    /// The window the number belongs to.
+pub struct Tally {
+    /// The window of the event limit that `sent` belongs to.
     pub window: u64,
     /// Events sent in it.
     pub sent: u64,
+    /// By [`Stat`].
+    pub stats: [u64; Stat::COUNT as usize],
 }
+
+const _: () = assert!(size_of::<Tally>() == 64);
 
 /// Hooks that are counted apart: ingress, egress.
 pub const HOOKS: u32 = 2;

@@ -40,6 +40,8 @@ pub struct Directory {
     pub verdicts_width: u32,
     /// A [`InterfaceRule`] of two words for each interface row.
     pub interfaces: u32,
+    /// Not 0: some interface is bound to systems, so that it matters where an address comes in.
+    pub bound: u32,
 }
 
 /// Words of `services`: TCP ports, UDP ports, ICMP and ICMPv6 type and code, then IP protocols.

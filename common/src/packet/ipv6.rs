@@ -1,11 +1,37 @@
 //! The IPv6 header and its extension headers (RFC 8200), walked to the transport.
 
-use super::{Fragment, Packet, Traits, transport};
+use zerocopy::network_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+use super::{Found, Fragment, Packet, Shape, Traits, transport};
 use crate::address::Address;
 use crate::frame::Frame;
 use crate::reason::Reason;
 
-const HEADER: u32 = 40;
+/// RFC 8200, 3.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Ipv6 {
+    version_and_class: u8,
+    class_and_label: [u8; 3],
+    payload_length: U16,
+    next_header: u8,
+    hop_limit: u8,
+    source: [U64; 2],
+    destination: [U64; 2],
+}
+
+/// What all extension headers begin with; the last six bytes are the fragment header's (RFC 8200, 4.5).
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Extension {
+    next_header: u8,
+    length: u8,
+    place: U16,
+    identification: U32,
+}
+
+const HEADER: u64 = size_of::<Ipv6>() as u64;
 
 /// Extension headers looked through. Six covers every order RFC 8200 (4.1) recommends; a longer chain is not
 /// traffic any role of the catalogue sends.
@@ -18,50 +44,41 @@ const AUTHENTICATION: u8 = 51;
 const NO_NEXT: u8 = 59;
 const DESTINATION: u8 = 60;
 
-/// `quoted`: the packet stands inside an ICMP error that ends here, and may be cut off.
 #[inline(always)]
-pub(super) fn parse<F: Frame + ?Sized>(
-    frame: &F,
-    offset: u32,
-    quoted: Option<u32>,
-) -> Result<Packet, Reason> {
-    let Some(first) = frame.read::<8>(offset) else { return Err(Reason::Malformed) };
-    let (Some(source), Some(destination)) = (address(frame, offset + 8), address(frame, offset + 24)) else {
-        return Err(Reason::Malformed);
+pub(super) fn parse<F: Frame>(frame: &mut F, offset: u64, shape: Shape) -> Result<Found, Reason> {
+    let Some(header) = frame.header::<Ipv6>(offset) else { return Err(Reason::Malformed) };
+    let first = header.version_and_class;
+    let transport = offset + HEADER;
+    let end = match shape {
+        Shape::Plain | Shape::Any => transport + u64::from(header.payload_length.get()),
+        Shape::Quoted { end } => end,
     };
-    let payload = u32::from(u16::from_be_bytes([first[4], first[5]]));
-    let end = quoted.unwrap_or(offset + HEADER + payload);
-    if first[0] >> 4 != 6 || !frame.holds(end) || offset + HEADER > end {
-        return Err(Reason::Malformed);
-    }
     let mut packet = Packet {
-        source,
-        destination,
-        v4: false,
+        source: Address::v6(header.source[0].get(), header.source[1].get()),
+        destination: Address::v6(header.destination[0].get(), header.destination[1].get()),
         traits: Traits::default(),
-        protocol: first[6],
-        hop_limit: first[7],
-        tcp_flags: 0,
-        source_port: 0,
-        destination_port: 0,
+        ports: 0,
         fragment: Fragment::WHOLE,
-        transport: offset + HEADER,
-        end,
     };
-    if is_extension(packet.protocol) {
-        walk(frame, &mut packet)?;
+    let quoted = shape.is_quoted();
+    let mut place = transport::Place {
+        protocol: header.next_header,
+        hop_limit: header.hop_limit,
+        transport,
+        end,
+        quoted,
+    };
+    if first >> 4 != 6 || !frame.holds(end) || transport > end {
+        return Err(Reason::Malformed);
     }
-    if !packet.fragment.follows() {
-        transport::read(frame, &mut packet, quoted.is_some())?;
+    if is_extension(place.protocol) {
+        if shape.is_plain() {
+            return Err(Reason::Malformed);
+        }
+        walk(frame, &mut packet, &mut place)?;
     }
-    Ok(packet)
-}
-
-#[inline(always)]
-fn address<F: Frame + ?Sized>(frame: &F, at: u32) -> Option<Address> {
-    let hi = frame.read(at)?;
-    let lo = frame.read(at + 8)?;
-    Some(Address::v6(u64::from_be_bytes(hi), u64::from_be_bytes(lo)))
+    transport::read(frame, &mut packet, place)?;
+    Ok(Found { packet, transport: place.transport, end })
 }
 
 #[inline(always)]
@@ -69,39 +86,37 @@ const fn is_extension(protocol: u8) -> bool {
     matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | NO_NEXT | DESTINATION)
 }
 
-/// Moves `packet` past its extension headers.
+/// Moves past the extension headers.
 #[inline(always)]
-fn walk<F: Frame + ?Sized>(frame: &F, packet: &mut Packet) -> Result<(), Reason> {
+fn walk<F: Frame>(frame: &mut F, packet: &mut Packet, place: &mut transport::Place) -> Result<(), Reason> {
     for step in 0..MAX_EXTENSIONS {
-        if !is_extension(packet.protocol) {
+        if !is_extension(place.protocol) {
             return Ok(());
         }
-        if packet.protocol == NO_NEXT || (packet.protocol == HOP_BY_HOP && step != 0) {
+        if place.protocol == NO_NEXT || (place.protocol == HOP_BY_HOP && step != 0) {
             return Err(Reason::Ipv6Chain);
         }
-        if packet.transport + 8 > packet.end {
+        if place.transport + 8 > place.end {
             return Err(Reason::Malformed);
         }
-        let Some(header) = frame.read::<8>(packet.transport) else { return Err(Reason::Malformed) };
-        let length = match packet.protocol {
+        let Some(header) = frame.header::<Extension>(place.transport) else { return Err(Reason::Malformed) };
+        let length = match place.protocol {
             FRAGMENT => {
-                let place = u16::from_be_bytes([header[2], header[3]]);
-                let id = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
-                let offset = u32::from(place & !7);
-                if offset != 0 || place & 1 != 0 {
-                    packet.fragment = Fragment { id, offset, is: true };
-                }
+                let part = header.place.get();
+                packet.fragment =
+                    Fragment::of(header.identification.get(), u64::from(part >> 3), part & 1 != 0);
                 8
             }
             // In units of 4 bytes, less 2 (RFC 4302, 2.2).
-            AUTHENTICATION => (u32::from(header[1]) + 2) * 4,
+            AUTHENTICATION => (u64::from(header.length) + 2) * 4,
             // Type 0 is source routing and deprecated (RFC 5095); the others are for routers in one domain.
             ROUTING => return Err(Reason::Ipv6Chain),
-            _ => (u32::from(header[1]) + 1) * 8,
+            _ => (u64::from(header.length) + 1) * 8,
         };
-        packet.protocol = frame.forget(header[0].into()) as u8;
-        packet.transport = frame.forget(packet.transport + length);
-        if packet.transport > packet.end {
+        let next = header.next_header.into();
+        place.protocol = frame.forget(next) as u8;
+        place.transport = frame.forget(place.transport + length);
+        if place.transport > place.end {
             return Err(Reason::Malformed);
         }
         if packet.fragment.follows() {
@@ -109,5 +124,5 @@ fn walk<F: Frame + ?Sized>(frame: &F, packet: &mut Packet) -> Result<(), Reason>
             return Ok(());
         }
     }
-    if is_extension(packet.protocol) { Err(Reason::Ipv6Chain) } else { Ok(()) }
+    if is_extension(place.protocol) { Err(Reason::Ipv6Chain) } else { Ok(()) }
 }

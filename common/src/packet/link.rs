@@ -1,13 +1,35 @@
 //! Ethernet, up to two VLAN tags, and the protocols that are not IP.
 
+use zerocopy::network_endian::U16;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
 use crate::frame::Frame;
 use crate::reason::Reason;
 
 /// Where the IP header starts, and of which family the frame says it is.
 pub(super) struct Link {
-    pub(super) offset: u32,
+    pub(super) offset: u64,
     pub(super) v4: bool,
 }
+
+/// IEEE 802.3, 3.1.1.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Ethernet {
+    addresses: [u8; 12],
+    ethertype: U16,
+}
+
+/// IEEE 802.1Q, 9.4: what stands behind the EtherType that announces it.
+#[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Tag {
+    control: [u8; 2],
+    ethertype: U16,
+}
+
+/// Where the IP header starts in a frame without tags.
+pub(super) const UNTAGGED: u64 = size_of::<Ethernet>() as u64;
 
 /// EtherTypes (IEEE 802 Numbers, IANA).
 const IPV4: u16 = 0x0800;
@@ -25,34 +47,27 @@ const FIRST_ETHERTYPE: u16 = 0x0600;
 const SNAP: [u8; 2] = [0xaa, 0xaa];
 
 #[inline(always)]
-pub(super) fn parse<F: Frame + ?Sized>(frame: &F) -> Result<Link, Reason> {
-    let mut offset = 14;
-    let mut ethertype = read_u16(frame, 12)?;
+pub(super) fn parse<F: Frame>(frame: &mut F) -> Result<Link, Reason> {
+    let Some(ethernet) = frame.header::<Ethernet>(0) else { return Err(Reason::Malformed) };
+    let mut ethertype = ethernet.ethertype.get();
+    let mut offset = UNTAGGED;
     for _ in 0..2 {
         if ethertype != VLAN && ethertype != QINQ {
             break;
         }
-        ethertype = read_u16(frame, offset + 2)?;
-        offset += 4;
+        let Some(tag) = frame.header::<Tag>(offset) else { return Err(Reason::Malformed) };
+        ethertype = tag.ethertype.get();
+        offset += size_of::<Tag>() as u64;
     }
-    let offset = frame.forget(offset);
     match ethertype {
         IPV4 => Ok(Link { offset, v4: true }),
         IPV6 => Ok(Link { offset, v4: false }),
         ARP | LLDP | SLOW | EAPOL => Err(Reason::Always),
-        length if length < FIRST_ETHERTYPE => match frame.read::<2>(offset) {
-            Some(SNAP) => Err(Reason::Ethertype),
+        length if length < FIRST_ETHERTYPE => match frame.header(offset) {
+            Some(&SNAP) => Err(Reason::Ethertype),
             Some(_) => Err(Reason::Always),
             None => Err(Reason::Malformed),
         },
         _ => Err(Reason::Ethertype),
-    }
-}
-
-#[inline(always)]
-fn read_u16<F: Frame + ?Sized>(frame: &F, offset: u32) -> Result<u16, Reason> {
-    match frame.read(offset) {
-        Some(bytes) => Ok(u16::from_be_bytes(bytes)),
-        None => Err(Reason::Malformed),
     }
 }

@@ -27,55 +27,65 @@ pub mod protocol {
     pub const ICMPV6: u8 = 58;
 }
 
-/// A packet, parsed and consistent with its frame.
+/// A packet, parsed and consistent with its frame. Small, because the programs carry it in few registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// From.
     pub source: Address,
     /// To.
     pub destination: Address,
-    /// Whether it came as IPv4; an IPv6 packet with IPv4-mapped addresses is not.
-    pub v4: bool,
     /// What the engine asks about it, each question answered once.
     pub traits: Traits,
-    /// The transport protocol, behind all extension headers.
-    pub protocol: u8,
-    /// Time to live, or hop limit.
-    pub hop_limit: u8,
-    /// TCP flags; 0 for everything else.
-    pub tcp_flags: u8,
-    /// Source port; the identifier of an ICMP echo.
-    pub source_port: u16,
-    /// Destination port; `type << 8 | code` of ICMP.
-    pub destination_port: u16,
+    /// Source port above destination port; of ICMP the identifier of an echo above `type << 8 | code`.
+    pub ports: u32,
     /// Its place in a fragmented datagram.
     pub fragment: Fragment,
-    /// Offset of the transport header in the frame.
-    pub transport: u32,
-    /// Offset past the last byte of the IP packet in the frame: link-layer padding lies beyond.
-    pub end: u32,
 }
 
 /// A packet's place in a fragmented datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fragment {
-    /// The datagram's identification; 0 for a whole packet.
-    pub id: u32,
-    /// Bytes of payload before this fragment's.
-    pub offset: u32,
-    /// Whether it is a fragment at all.
-    pub is: bool,
-}
+pub struct Fragment(u64);
 
 impl Fragment {
     /// Not a fragment. An IPv6 fragment header with offset 0 and no more to come is none either (RFC 6946).
-    pub const WHOLE: Self = Self { id: 0, offset: 0, is: false };
+    pub const WHOLE: Self = Self(0);
+
+    /// Set where more is to come.
+    const MORE: u64 = 1 << 63;
+
+    /// A part of the datagram with this identification, behind so many units of eight bytes of its payload; the whole,
+    /// where nothing is before it and nothing is to come.
+    #[inline(always)]
+    const fn of(id: u32, units: u64, more: bool) -> Self {
+        Self((more as u64) << 63 | units << 32 | id as u64)
+    }
+
+    /// The datagram's identification.
+    #[inline(always)]
+    #[must_use]
+    pub const fn id(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// Bytes of payload before this fragment's.
+    #[inline(always)]
+    #[must_use]
+    pub const fn offset(self) -> u64 {
+        ((self.0 & !Self::MORE) >> 32) * 8
+    }
+
+    /// Whether it is a fragment at all.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is(self) -> bool {
+        self.0 >> 32 != 0
+    }
 
     /// Whether it follows another: it has no transport header.
     #[inline(always)]
     #[must_use]
     pub const fn follows(self) -> bool {
-        self.offset != 0
+        self.offset() != 0
     }
 }
 
@@ -96,20 +106,9 @@ impl Packet {
     #[inline(always)]
     #[must_use]
     pub fn forgotten<O: Opaque + ?Sized>(mut self, opaque: &O) -> Self {
-        self.traits = traits::of(&self);
-        let small = opaque
-            .forget(u32::from(self.v4) | u32::from(self.fragment.is) << 1 | u32::from(self.protocol) << 8);
-        self.v4 = small & 1 != 0;
-        self.fragment.is = small & 2 != 0;
-        self.protocol = (small >> 8) as u8;
-        self.traits = Traits(opaque.forget(self.traits.0));
-        let ports = opaque.forget(u32::from(self.source_port) << 16 | u32::from(self.destination_port));
-        self.source_port = (ports >> 16) as u16;
-        self.destination_port = ports as u16;
-        self.fragment.id = opaque.forget(self.fragment.id);
-        self.fragment.offset = opaque.forget(self.fragment.offset);
-        self.transport = opaque.forget(self.transport);
-        self.end = opaque.forget(self.end);
+        self.traits = Traits(opaque.forget(self.traits.0.into()) as u32);
+        self.ports = opaque.forget(self.ports.into()) as u32;
+        self.fragment = Fragment(opaque.forget(self.fragment.0));
         self
     }
 
@@ -120,12 +119,81 @@ impl Packet {
         self.traits.has(question)
     }
 
-    /// The word of the service table that names `port` of this packet's protocol.
+    /// Whether it came as IPv4; an IPv6 packet with IPv4-mapped addresses did not.
     #[inline(always)]
     #[must_use]
-    pub const fn service(&self, port: u16) -> u32 {
-        self.traits.service(self.protocol as u32, port as u32)
+    pub const fn is_v4(&self) -> bool {
+        self.is(Traits::V4)
     }
+
+    /// The transport protocol, behind all extension headers.
+    #[inline(always)]
+    #[must_use]
+    pub const fn protocol(&self) -> u8 {
+        self.traits.protocol()
+    }
+
+    /// Source port; the identifier of an ICMP echo.
+    #[inline(always)]
+    #[must_use]
+    pub const fn source_port(&self) -> u16 {
+        (self.ports >> 16) as u16
+    }
+
+    /// Destination port; `type << 8 | code` of ICMP.
+    #[inline(always)]
+    #[must_use]
+    pub const fn destination_port(&self) -> u16 {
+        self.ports as u16
+    }
+
+    /// The word of the service table that it asks for.
+    #[inline(always)]
+    #[must_use]
+    pub const fn service(&self) -> u32 {
+        self.traits.service(self.ports & 0xffff)
+    }
+
+    /// The same of the packet it would be an answer to.
+    #[inline(always)]
+    #[must_use]
+    pub const fn answered_service(&self) -> u32 {
+        self.traits.answered_service(self.ports >> 16)
+    }
+}
+
+/// Which packets a parser takes.
+#[derive(Clone, Copy)]
+enum Shape {
+    /// Whole ones without options or extension headers, as nearly all are: each header then stands at a place known
+    /// beforehand, which costs less to read. Whatever else it is, it is no such packet, and is to be read as [`Shape::Any`].
+    Plain,
+    /// All.
+    Any,
+    /// Those inside an ICMP error that ends here: they may be cut off.
+    Quoted {
+        /// Offset past the error's last byte.
+        end: u64,
+    },
+}
+
+impl Shape {
+    const fn is_plain(self) -> bool {
+        matches!(self, Self::Plain)
+    }
+
+    const fn is_quoted(self) -> bool {
+        matches!(self, Self::Quoted { .. })
+    }
+}
+
+/// A packet, and where it was found in its frame.
+struct Found {
+    packet: Packet,
+    /// Offset of the transport header.
+    transport: u64,
+    /// Offset past the last byte of the IP packet: link-layer padding lies beyond.
+    end: u64,
 }
 
 /// What a frame turned out to be.
@@ -139,27 +207,37 @@ pub enum Parsed {
 
 /// Reads a frame from its Ethernet header on.
 #[inline(always)]
-pub fn parse<F: Frame + ?Sized>(frame: &F) -> Parsed {
-    match link::parse(frame) {
-        Ok(link::Link { offset, v4: true }) => from_ip(ipv4::parse(frame, offset, None)),
-        Ok(link::Link { offset, v4: false }) => from_ip(ipv6::parse(frame, offset, None)),
+pub fn parse<F: Frame>(frame: &mut F) -> Parsed {
+    match find(frame) {
+        Ok(found) => Parsed::Ip(found.packet),
         Err(reason) => Parsed::Settled(reason),
     }
 }
 
-/// Reads the packet an ICMP error that ends at `end` quotes from `offset` on: a header and the first bytes behind
-/// it, the rest cut off.
+/// Reads the packet that the ICMP error in a frame quotes: a header and the first bytes behind it, the rest cut off.
 #[inline(always)]
-pub fn parse_quoted<F: Frame + ?Sized>(frame: &F, offset: u32, end: u32, v4: bool) -> Option<Packet> {
-    let quoted =
-        if v4 { ipv4::parse(frame, offset, Some(end)) } else { ipv6::parse(frame, offset, Some(end)) };
-    quoted.ok()
+pub fn parse_quoted<F: Frame>(frame: &mut F) -> Option<Packet> {
+    let Ok(Found { packet, transport, end }) = find(frame) else { return None };
+    let (start, end) = (frame.forget(transport + transport::ICMP_HEADER), frame.forget(end));
+    match ip(frame, packet.is_v4(), start, Shape::Quoted { end }) {
+        Ok(found) => Some(found.packet),
+        Err(_) => None,
+    }
 }
 
 #[inline(always)]
-fn from_ip(parsed: Result<Packet, Reason>) -> Parsed {
-    match parsed {
-        Ok(packet) => Parsed::Ip(packet),
-        Err(reason) => Parsed::Settled(reason),
+fn ip<F: Frame>(frame: &mut F, v4: bool, offset: u64, shape: Shape) -> Result<Found, Reason> {
+    if v4 { ipv4::parse(frame, offset, shape) } else { ipv6::parse(frame, offset, shape) }
+}
+
+#[inline(always)]
+fn find<F: Frame>(frame: &mut F) -> Result<Found, Reason> {
+    let link = link::parse(frame)?;
+    if link.offset == link::UNTAGGED
+        && let Ok(found) = ip(frame, link.v4, link::UNTAGGED, Shape::Plain)
+    {
+        return Ok(found);
     }
+    let offset = frame.forget(link.offset);
+    ip(frame, link.v4, offset, Shape::Any)
 }

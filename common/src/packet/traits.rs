@@ -1,7 +1,7 @@
 //! Questions the engine asks about a packet, answered once. A later test of one bit of an unknown word tells the
 //! verifier nothing, so that it need not follow each kind of packet through the whole engine apart.
 
-use super::{Packet, protocol, tcp};
+use super::{protocol, tcp};
 use crate::layout::image::Bank;
 
 /// Answers, one bit each, above the bank of the service table.
@@ -25,10 +25,10 @@ impl Traits {
     pub const REDIRECT: Self = Self(1 << 6);
     /// TCP's first packet: SYN without ACK.
     pub const OPENS: Self = Self(1 << 7);
-    /// TCP with FIN or RST.
-    pub const CLOSES: Self = Self(1 << 8);
     /// TCP with RST.
-    pub const ABORTS: Self = Self(1 << 9);
+    pub const ABORTS: Self = Self((tcp::RST as u32) << Self::FLAGS);
+    /// TCP with FIN or RST.
+    pub const CLOSES: Self = Self((tcp::FIN as u32) << Self::FLAGS | Self::ABORTS.0);
     /// Its bank of the service table is by port, or by type and code.
     pub const PORTS: Self = Self(1 << 10);
     /// Neighbour discovery, MLD, IGMP.
@@ -44,6 +44,21 @@ impl Traits {
 
     const BANK: u32 = 0x7_0000;
 
+    /// TCP's own flags stand from this bit on, as far as a question is about them.
+    const FLAGS: u32 = 20;
+
+    /// It came as IPv4.
+    pub const V4: Self = Self(1 << 19);
+
+    const PROTOCOL: u32 = 24;
+
+    /// The transport protocol's number.
+    #[inline(always)]
+    #[must_use]
+    pub const fn protocol(self) -> u8 {
+        (self.0 >> Self::PROTOCOL) as u8
+    }
+
     /// The first word of its protocol's bank of the service table.
     #[inline(always)]
     #[must_use]
@@ -51,25 +66,25 @@ impl Traits {
         self.0 & Self::BANK
     }
 
-    /// The word of the service table that names `port` of `protocol`.
+    /// The word of the service table that names `port` of its protocol.
     #[inline(always)]
     #[must_use]
-    pub const fn service(self, protocol: u32, port: u32) -> u32 {
-        if self.0 & Self::PORTS.0 != 0 { self.bank() | port } else { Bank::Ip as u32 | protocol }
+    pub const fn service(self, port: u32) -> u32 {
+        if self.has(Self::PORTS) { self.bank() | port } else { Bank::Ip as u32 | self.0 >> Self::PROTOCOL }
     }
 
     /// The service the initiator asked for, if the packet is an answer from `port`: that, or the echo request.
     #[inline(always)]
     #[must_use]
-    pub const fn answered_service(self, protocol: u32, port: u32) -> u32 {
-        let port = if self.0 & Self::ICMP.0 == 0 {
+    pub const fn answered_service(self, port: u32) -> u32 {
+        let port = if !self.has(Self::ICMP) {
             port
-        } else if self.bank() == Bank::Icmp as u32 {
+        } else if self.has(Self::V4) {
             8 << 8
         } else {
             128 << 8
         };
-        self.service(protocol, port)
+        self.service(port)
     }
 
     /// Whether a question is answered with yes.
@@ -85,62 +100,77 @@ impl Traits {
     }
 }
 
-/// The answers about a packet.
-#[inline(always)]
-pub(super) fn of(packet: &Packet) -> Traits {
-    match packet.protocol {
-        protocol::TCP => of_tcp(packet.tcp_flags),
-        protocol::UDP => of_udp(packet),
-        protocol::ICMP if packet.v4 => of_icmp(packet, Bank::Icmp, 8, 0, 5),
-        protocol::ICMPV6 if !packet.v4 => of_icmp(packet, Bank::Icmpv6, 128, 129, 137),
-        protocol::IGMP if packet.v4 && !packet.fragment.is => Traits::LINK_UPKEEP,
-        _ => Traits::default(),
+/// The answers, as the parser learns them.
+impl Traits {
+    #[inline(always)]
+    pub(super) const fn with_protocol(self, protocol: u8) -> Self {
+        Self(self.0 | (protocol as u32) << Self::PROTOCOL)
     }
-}
 
-#[inline(always)]
-fn of_tcp(flags: u8) -> Traits {
-    Traits(
-        Traits::TCP.0
-            | Traits::PORTS.0
-            | Traits::OPENS.when(flags & (tcp::SYN | tcp::ACK) == tcp::SYN)
-            | Traits::CLOSES.when(flags & (tcp::FIN | tcp::RST) != 0)
-            | Traits::ABORTS.when(flags & tcp::RST != 0)
-            | Bank::Tcp as u32,
-    )
-}
+    /// Of TCP with these flags. Without branches: each would be one more way for the verifier to follow.
+    #[inline(always)]
+    pub(super) const fn of_tcp(self, flags: u8) -> Self {
+        const SYN: u32 = tcp::SYN.trailing_zeros();
+        const ACK: u32 = tcp::ACK.trailing_zeros();
+        let flags = flags as u32;
+        let opens = flags >> SYN & !(flags >> ACK) & 1;
+        let ends = flags & (tcp::FIN | tcp::RST) as u32;
+        let flags = (opens * Self::OPENS.0) | (ends << Self::FLAGS);
+        Self(self.0 | Self::TCP.0 | Self::PORTS.0 | Bank::Tcp as u32 | flags)
+    }
 
-/// DHCP's ports: RFC 2131, 4.1; RFC 8415, 7.2.
-#[inline(always)]
-fn of_udp(packet: &Packet) -> Traits {
-    let (server, client) = if packet.v4 { (67, 68) } else { (547, 546) };
-    let (from, to) = (packet.source_port, packet.destination_port);
-    Traits(
-        Traits::UDP.0
-            | Traits::PORTS.0
-            | Traits::DHCP_ANSWER.when(from == server && to == client)
-            | Traits::DHCP_REQUEST.when(from == client && to == server)
-            | Traits::TFTP.when(to == 69)
-            | Bank::Udp as u32,
-    )
-}
+    /// Of UDP between these ports, as in [`super::Packet::ports`]. DHCP's: RFC 2131, 4.1; RFC 8415, 7.2.
+    #[inline(always)]
+    pub(super) const fn of_udp(self, ports: u32) -> Self {
+        const fn from_to(from: u32, to: u32) -> u32 {
+            from << 16 | to
+        }
+        let (answer, request) = if self.has(Self::V4) {
+            (from_to(67, 68), from_to(68, 67))
+        } else {
+            (from_to(547, 546), from_to(546, 547))
+        };
+        Self(
+            self.0
+                | Self::UDP.0
+                | Self::PORTS.0
+                | Self::DHCP_ANSWER.when(ports == answer)
+                | Self::DHCP_REQUEST.when(ports == request)
+                | Self::TFTP.when(ports & 0xffff == 69)
+                | Bank::Udp as u32,
+        )
+    }
 
-#[inline(always)]
-fn of_icmp(packet: &Packet, bank: Bank, request: u8, reply: u8, redirect: u8) -> Traits {
-    let kind = (packet.destination_port >> 8) as u8;
-    let error = if packet.v4 { matches!(kind, 3 | 11 | 12) } else { matches!(kind, 1..=4) };
-    Traits(
-        Traits::ICMP.0
-            | Traits::PORTS.0
-            | Traits::ECHO_REQUEST.when(kind == request)
-            | Traits::ECHO_REPLY.when(kind == reply)
-            | Traits::ONE_WAY.when(kind != request && kind != reply)
-            | Traits::ICMP_ERROR.when(error)
-            | Traits::REDIRECT.when(kind == redirect)
-            | Traits::LINK_UPKEEP
-                .when(!packet.v4 && !packet.fragment.is && keeps_the_link(kind, packet.hop_limit))
-            | bank as u32,
-    )
+    /// Of ICMP or ICMPv6, if it is the one of the packet's own family: of this type, `fragment` or whole.
+    #[inline(always)]
+    pub(super) const fn of_icmp(self, protocol: u8, kind: u8, hop_limit: u8, fragment: bool) -> Self {
+        let v4 = self.has(Self::V4);
+        if v4 != (protocol == protocol::ICMP) {
+            return self;
+        }
+        let (bank, request, reply, redirect) =
+            if v4 { (Bank::Icmp, 8, 0, 5) } else { (Bank::Icmpv6, 128, 129, 137) };
+        let error = if v4 { matches!(kind, 3 | 11 | 12) } else { matches!(kind, 1..=4) };
+        Self(
+            self.0
+                | Self::ICMP.0
+                | Self::PORTS.0
+                | Self::ECHO_REQUEST.when(kind == request)
+                | Self::ECHO_REPLY.when(kind == reply)
+                | Self::ONE_WAY.when(kind != request && kind != reply)
+                | Self::ICMP_ERROR.when(error)
+                | Self::REDIRECT.when(kind == redirect)
+                | Self::LINK_UPKEEP.when(!v4 && !fragment && keeps_the_link(kind, hop_limit))
+                | bank as u32,
+        )
+    }
+
+    /// Of a protocol without ports.
+    #[inline(always)]
+    pub(super) const fn of_other(self, protocol: u8, fragment: bool) -> Self {
+        let upkeep = protocol == protocol::IGMP && self.has(Self::V4) && !fragment;
+        Self(self.0 | Self::LINK_UPKEEP.when(upkeep))
+    }
 }
 
 /// Neighbour discovery, where 255 says that no router forwarded it (RFC 4861, 6.1 and 7.1), and MLD, which never

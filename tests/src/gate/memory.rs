@@ -58,8 +58,8 @@ impl InMemory {
     /// What the engine decides about a frame; `None` where it does not judge it.
     pub fn decide(&self, hook: Hook, row: u32, frame: &[u8]) -> Option<Decision> {
         match hook {
-            Hook::Ingress => Some(engine::ingress(frame, &self.tables, row)),
-            Hook::Egress => engine::egress(frame, &self.tables),
+            Hook::Ingress => Some(engine::ingress(&mut &*frame, &self.tables, row)),
+            Hook::Egress => engine::egress(&mut &*frame, &self.tables),
         }
     }
 

@@ -103,6 +103,7 @@ impl Policy {
             verdicts: table(4),
             verdicts_width: 2,
             interfaces: table(INTERFACES * InterfaceRule::WORDS),
+            bound: 0,
         };
         let mut set = |table: u32, index: u32, word: u32| words[(table + index) as usize] = word;
         set(directory.root4, 0x0a09, Leaf::new(0, 0, 0, Kind::Own).0);

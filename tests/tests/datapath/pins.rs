@@ -24,11 +24,14 @@ pub fn a_map_of_another_shape_is_refused_with_words() {
     let root = Root::new("shape");
     drop(root.open());
     let maps = root.path().join("1/maps");
-    fs::rename(maps.join("SAMPLER"), maps.join("STATS")).unwrap();
+    fs::rename(maps.join("TALLIES"), maps.join("OUTCOMES")).unwrap();
     let error = Datapath::open(root.path(), SMALL).err().expect("refused");
     assert!(matches!(error, Error::ForeignMap { .. }), "{error}");
     let words = error.to_string();
-    assert!(words.contains("STATS") && words.contains("value 16") && words.contains("value 8"), "{words}");
+    assert!(
+        words.contains("OUTCOMES") && words.contains("value 64") && words.contains("value 16"),
+        "{words}"
+    );
 }
 
 pub fn a_root_that_is_no_place_for_pins_is_refused() {
@@ -64,7 +67,7 @@ pub fn removal_leaves_nothing() {
     // What an older version might have left.
     fs::create_dir_all(root.path().join("99/links")).unwrap();
     let removed = remove(root.path()).unwrap();
-    assert_eq!((removed.links, removed.maps, removed.programs), (2, 14, 2));
+    assert_eq!((removed.links, removed.maps, removed.programs), (2, 11, 2));
     assert!(!root.path().exists());
     assert!(inspect(root.path()).unwrap().is_none());
     assert!(Probe::open(root.path()).unwrap().is_none());

@@ -84,6 +84,7 @@ pub fn build(policy: &Policy) -> Result<Image, TooLarge> {
     let mut tables = Tables::default();
     let directory = Directory {
         interfaces: tables.add(&interfaces)?,
+        bound: u32::from(!policy.bindings.is_empty()),
         services: tables.add(&services.words)?,
         root4: tables.add(&root4)?,
         root6: tables.add(&root6)?,

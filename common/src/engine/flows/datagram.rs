@@ -12,9 +12,8 @@ use super::{NO_FIRST, Question};
 #[inline(always)]
 pub fn remember<T: Tables>(tables: &T, question: &Question) {
     let meta = Meta::new(State::Open, Origin::Transit, false, tables.slot().generation);
-    let note = question.source_port << 16 | question.destination_port;
     // Those that follow are judged themselves, so the verdict's place is free for the traits.
-    let record = Record { meta, verdict: Verdict(question.traits), note };
+    let record = Record { meta, verdict: Verdict(question.traits), note: question.ports };
     insert(tables, Table::Fragments, &Key::of_datagram(question), record);
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Key {
 impl Key {
     /// The key of two ends, and whether the first came out as its second.
     #[inline(always)]
-    pub(super) fn of(protocol: u32, one: Endpoint, other: Endpoint) -> (Self, bool) {
+    pub(super) fn of(protocol: u8, one: Endpoint, other: Endpoint) -> (Self, bool) {
         let swap =
             (one.address.hi, one.address.lo, one.port) > (other.address.hi, other.address.lo, other.port);
         let (low, high) = if swap { (other, one) } else { (one, other) };
@@ -36,7 +36,7 @@ impl Key {
     /// The key of a fragmented datagram: direction counts, and the identification stands for the ports.
     #[inline(always)]
     pub(super) fn of_datagram(question: &Question) -> Self {
-        let rest = u64::from(question.datagram) | u64::from(question.protocol) << 32;
+        let rest = u64::from(question.datagram) | u64::from(question.protocol()) << 32;
         Self { low: question.source, high: question.destination, rest }
     }
 

@@ -18,7 +18,7 @@ const FIRST_FRESH_PORT: u32 = 1024;
 /// [`super::Flows::go_on`], in line.
 #[inline(always)]
 pub fn go_on<T: Tables>(tables: &T, question: &Question) -> u64 {
-    let (key, from_is_high) = Key::of(question.protocol, question.from(), question.to());
+    let (key, from_is_high) = Key::of(question.protocol(), question.from(), question.to());
     let Some(mut found) = find(tables, Table::Answered, &key) else { return ABSENT };
     let from_initiator = found.meta.initiator_high() == from_is_high;
     // What an initiator sends is the policy's to admit, save where the policy cannot know the port.
@@ -33,14 +33,14 @@ pub fn go_on<T: Tables>(tables: &T, question: &Question) -> u64 {
         found.becomes(found.meta.in_state(State::Closing));
     }
     touch(tables, &found.entry);
-    ports::touch(tables, question, if from_initiator { question.source_port } else { question.to().port });
+    ports::touch(tables, question, if from_initiator { question.source_port() } else { question.to().port });
     verdict
 }
 
 /// [`super::Flows::answer`], in line.
 #[inline(always)]
 pub fn answer<T: Tables>(tables: &T, question: &Question) -> u64 {
-    let (key, from_is_high) = Key::of(question.protocol, question.from(), question.to());
+    let (key, from_is_high) = Key::of(question.protocol(), question.from(), question.to());
     let Some(mut found) = find(tables, Table::Pending, &key) else { return ABSENT };
     // An announcement has port 0 in the place of one that nobody knows yet.
     if found.meta.is_of(Origin::Expected) || found.meta.initiator_high() == from_is_high {
@@ -65,9 +65,9 @@ pub fn answer<T: Tables>(tables: &T, question: &Question) -> u64 {
 pub fn expected<T: Tables>(tables: &T, question: &Question) -> u64 {
     let from_any = question.answers_broadcast != 0;
     let address = if from_any { Address::UNSPECIFIED } else { question.source };
-    let (announced, _) = Key::of(question.protocol, question.to(), Endpoint { address, port: 0 });
+    let (announced, _) = Key::of(question.protocol(), question.to(), Endpoint { address, port: 0 });
     let Some(mut found) = find(tables, Table::Pending, &announced) else { return ABSENT };
-    if !found.meta.is_of(Origin::Expected) || !from_any && question.source_port < FIRST_FRESH_PORT {
+    if !found.meta.is_of(Origin::Expected) || !from_any && question.source_port() < FIRST_FRESH_PORT {
         return UNKNOWN;
     }
     let note = found.note();
@@ -83,7 +83,7 @@ pub fn expected<T: Tables>(tables: &T, question: &Question) -> u64 {
         // The first answer fixes the port.
         found.becomes(Meta::FREE);
     }
-    let (key, from_is_high) = Key::of(question.protocol, question.from(), question.to());
+    let (key, from_is_high) = Key::of(question.protocol(), question.from(), question.to());
     let meta = Meta::new(State::Open, Origin::Expected, !from_is_high, tables.slot().generation);
     insert(tables, Table::Answered, &key, Record { meta, verdict: Verdict(verdict as u32), note });
     verdict
@@ -137,7 +137,7 @@ fn leaves_freely<T: Tables>(tables: &T, found: &Found<T::Entry>) -> bool {
 /// is not asked about: what it admits needs no recall, and the others wait for a packet of their own.
 #[inline(always)]
 pub fn recall<T: Tables>(tables: &T, question: &Question) -> u64 {
-    let (key, _) = Key::of(question.protocol, question.from(), question.to());
+    let (key, _) = Key::of(question.protocol(), question.from(), question.to());
     let found = match find(tables, Table::Answered, &key) {
         None => find(tables, Table::Pending, &key),
         found => found,

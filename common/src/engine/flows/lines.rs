@@ -102,7 +102,7 @@ pub(super) fn insert<T: Tables>(tables: &T, table: Table, key: &Key, record: Rec
     for way in 0..WAYS {
         let at = set | home.wrapping_add(way) & (WAYS - 1);
         let Some(entry) = tables.entry(table, at) else { continue };
-        let worth = tables.forget(worth(tables, table, key, &entry));
+        let worth = tables.forget(worth(tables, table, key, &entry).into()) as u32;
         if worth > best {
             best = worth;
             place = at;

@@ -14,12 +14,10 @@ mod track;
 
 pub use datagram::{recall as recall_datagram, remember as remember_datagram};
 pub use known::{answer, expected, go_on, recall};
-pub use ports::PORTS;
 pub use track::{expect, initiate};
 
 use crate::address::Address;
 use crate::layout::entry::Origin;
-use crate::layout::image::Bank;
 use crate::layout::{Leaf, Verdict};
 use crate::packet::{Packet, Traits};
 use crate::tables::Tables;
@@ -35,12 +33,8 @@ pub struct Question {
     pub destination: Address,
     /// [`Packet::traits`].
     pub traits: u32,
-    /// The transport protocol.
-    pub protocol: u32,
-    /// Source port.
-    pub source_port: u32,
-    /// Destination port.
-    pub destination_port: u32,
+    /// [`Packet::ports`].
+    pub ports: u32,
     /// The source's leaf.
     pub source_leaf: u32,
     /// The destination's leaf.
@@ -73,14 +67,12 @@ impl Question {
             source: packet.source,
             destination: packet.destination,
             traits: packet.traits.0,
-            protocol: packet.protocol.into(),
-            source_port: packet.source_port.into(),
-            destination_port: packet.destination_port.into(),
+            ports: packet.ports,
             source_leaf: source.0,
             destination_leaf: destination.0,
             verdict: verdict.0,
             origin: origin as u32,
-            datagram: packet.fragment.id,
+            datagram: packet.fragment.id(),
             slot: tables.slot_number(),
             answers_broadcast: 0,
             reserved: 0,
@@ -92,36 +84,50 @@ impl Question {
         Traits(self.traits).has(question)
     }
 
+    #[inline(always)]
+    const fn protocol(&self) -> u8 {
+        Traits(self.traits).protocol()
+    }
+
+    #[inline(always)]
+    const fn source_port(&self) -> u32 {
+        self.ports >> 16
+    }
+
+    #[inline(always)]
+    const fn destination_port(&self) -> u32 {
+        self.ports & 0xffff
+    }
+
     /// The word of the service table that names `port` of this packet's protocol.
     #[inline(always)]
     const fn service(&self, port: u32) -> u32 {
-        Traits(self.traits).service(self.protocol, port)
+        Traits(self.traits).service(port)
     }
 
     /// The service the initiator asked for, if the packet is an answer.
     #[inline(always)]
     const fn answered_service(&self) -> u32 {
-        Traits(self.traits).answered_service(self.protocol, self.source_port)
-    }
-
-    /// Whether an ICMP packet came as IPv4.
-    #[inline(always)]
-    pub(super) const fn is_v4(&self) -> bool {
-        Traits(self.traits).bank() == Bank::Icmp as u32
+        Traits(self.traits).answered_service(self.source_port())
     }
 
     /// Where the packet comes from, as the flow tables name it.
     #[inline(always)]
     const fn from(&self) -> key::Endpoint {
-        key::Endpoint { address: self.source, port: self.source_port }
+        key::Endpoint { address: self.source, port: self.source_port() }
     }
 
-    /// Where the packet goes to, as the flow tables name it: both ends of an echo have its identifier.
+    /// Where the packet goes to, as the flow tables name it.
     #[inline(always)]
     const fn to(&self) -> key::Endpoint {
-        let port = if self.is(Traits::ICMP) { self.source_port } else { self.destination_port };
-        key::Endpoint { address: self.destination, port }
+        key::Endpoint { address: self.destination, port: asked_port(Traits(self.traits), self.ports) }
     }
+}
+
+/// The port by which a packet's destination would have asked: both ends of an echo have its identifier.
+#[inline(always)]
+const fn asked_port(traits: Traits, ports: u32) -> u32 {
+    if traits.has(Traits::ICMP) { ports >> 16 } else { ports & 0xffff }
 }
 
 /// What [`Flows`] answers about a flow that is not known; a verdict is below it.
@@ -187,27 +193,35 @@ pub trait Flows: Tables + Sized {
     }
 }
 
-/// The verdict of the known flow a packet belongs to, or `None`. One or two reads of a table of ports spare most
-/// packets the rest.
+/// The verdict of the known flow that a packet between two leaves (source, destination) belongs to, or `None`. A read
+/// or two of a table of ports spare most packets the rest.
 #[inline(always)]
-pub(super) fn known<T: Flows>(tables: &T, question: &mut Question) -> Option<Verdict> {
-    if question.is(Traits(Traits::ONE_WAY.0 | Traits::ECHO_REQUEST.0)) {
+pub(super) fn known<T: Flows>(
+    tables: &T,
+    packet: &Packet,
+    leaves: (Leaf, Leaf),
+    origin: Origin,
+) -> Option<Verdict> {
+    if packet.is(Traits(Traits::ONE_WAY.0 | Traits::ECHO_REQUEST.0)) {
         return None;
     }
-    let answers = ports::alive(tables, question, question.to().port);
-    if !answers && !ports::alive(tables, question, question.source_port) {
+    let answers = ports::alive(tables, packet.traits, asked_port(packet.traits, packet.ports));
+    // What an initiator sends goes by a known flow only where the policy cannot know the port: after TFTP's requests.
+    let goes_on = packet.is(Traits::UDP) && ports::alive(tables, packet.traits, packet.ports >> 16);
+    if !answers && !goes_on {
         return None;
     }
-    let mut verdict = tables.go_on(question);
+    let mut question = Question::of(tables, packet, leaves, origin, Verdict::NONE);
+    let mut verdict = tables.go_on(&question);
     if verdict == ABSENT {
-        verdict = tables.answer(question);
+        verdict = tables.answer(&question);
     }
-    if verdict == ABSENT && answers && question.is(Traits::UDP) {
-        verdict = tables.expected(question);
+    if verdict == ABSENT && answers && packet.is(Traits::UDP) {
+        verdict = tables.expected(&question);
     }
-    if verdict == ABSENT && answers && question.is(Traits::UDP) {
+    if verdict == ABSENT && answers && packet.is(Traits::UDP) {
         question.answers_broadcast = 1;
-        verdict = tables.expected(question);
+        verdict = tables.expected(&question);
     }
     if verdict < UNKNOWN { Some(Verdict(verdict as u32)) } else { None }
 }

@@ -16,8 +16,8 @@ pub(super) const OWN_REQUEST: u32 = 1 << 16;
 /// [`super::Flows::initiate`], in line.
 #[inline(always)]
 pub fn initiate<T: Tables>(tables: &T, question: &Question) {
-    let (key, from_is_high) = Key::of(question.protocol, question.from(), question.to());
-    ports::touch(tables, question, question.source_port);
+    let (key, from_is_high) = Key::of(question.protocol(), question.from(), question.to());
+    ports::touch(tables, question, question.source_port());
     if let Some(mut found) = find(tables, Table::Answered, &key) {
         if !(question.is(Traits::OPENS) && found.meta.is_in(State::Closing)) {
             // Of which generation it is stays as it was: the answer is judged again, and gets the name it has by now.
@@ -43,9 +43,9 @@ pub fn initiate<T: Tables>(tables: &T, question: &Question) {
 pub fn expect<T: Tables>(tables: &T, question: &Question) {
     let verdict = Verdict(question.verdict);
     let address = if verdict.broadcast() { Address::UNSPECIFIED } else { question.destination };
-    let (key, from_is_high) = Key::of(question.protocol, question.from(), Endpoint { address, port: 0 });
+    let (key, from_is_high) = Key::of(question.protocol(), question.from(), Endpoint { address, port: 0 });
     let own = if question.origin == Origin::Own as u32 { OWN_REQUEST } else { 0 };
     let meta = Meta::new(State::Unanswered, Origin::Expected, from_is_high, tables.slot().generation);
-    ports::touch(tables, question, question.source_port);
-    insert(tables, Table::Pending, &key, Record { meta, verdict, note: question.destination_port | own });
+    ports::touch(tables, question, question.source_port());
+    insert(tables, Table::Pending, &key, Record { meta, verdict, note: question.destination_port() | own });
 }

@@ -173,7 +173,7 @@ proptest! {
         let directory = judge.0.slot().directory;
         let verdicts = |class: u32| {
             (0..directory.verdicts_width)
-                .map(|service| judge.0.word(directory.verdicts + class * directory.verdicts_width + service))
+                .map(|service| judge.0.word((directory.verdicts + class * directory.verdicts_width + service).into()))
                 .collect()
         };
         let classes: BTreeSet<u32> = rows.values().flatten().map(|pair| pair.class()).chain([0]).collect();
@@ -187,7 +187,7 @@ proptest! {
         };
         let mut services: BTreeMap<u32, Vec<bool>> = BTreeMap::from([(0, vec![false; policy.lines.len()])]);
         for service in policy.services() {
-            let class = judge.0.word(directory.services + service.0 as u32 + u32::from(service.1));
+            let class = judge.0.word((directory.services + service.0 as u32 + u32::from(service.1)).into());
             let lines = named(service);
             prop_assert_eq!(services.entry(class).or_insert_with(|| lines.clone()), &lines, "{:?}", service);
         }

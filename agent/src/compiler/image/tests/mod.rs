@@ -195,12 +195,12 @@ impl Judge {
 
     fn pair(&self, source: u32, destination: u32) -> Pair {
         let directory = &self.0.slot().directory;
-        Pair(self.0.word(directory.pairs + source * directory.pairs_width + destination))
+        Pair(self.0.word((directory.pairs + source * directory.pairs_width + destination).into()))
     }
 
     fn interface(&self, row: u32) -> InterfaceRule {
         let at = self.0.slot().directory.interfaces + row * InterfaceRule::WORDS;
-        InterfaceRule { zones: self.0.word(at), stand_in: Leaf(self.0.word(at + 1)) }
+        InterfaceRule { zones: self.0.word((at).into()), stand_in: Leaf(self.0.word((at + 1).into())) }
     }
 }
 
