@@ -7,5 +7,6 @@ pub mod compiler;
 pub mod config;
 pub mod datapath;
 pub mod explain;
+pub mod export;
 pub mod life;
 pub mod observation;

@@ -5,6 +5,7 @@ mod check;
 mod detach;
 mod drops;
 mod explain;
+mod export;
 mod files;
 mod flows;
 mod gate;
@@ -58,6 +59,8 @@ enum Command {
     Drops(drops::Args),
     /// List the flows the catalogue knows, and where they are written
     Catalogue(catalogue::Args),
+    /// Write the policy for other tools: nftables, CSV, JSON
+    Export(export::Args),
     /// Remove every program, link and pin: the gate is open then
     Detach,
 }
@@ -107,6 +110,7 @@ impl Cli {
             Command::Flows(args) => flows::run(common, &args),
             Command::Drops(args) => drops::run(common, &args),
             Command::Catalogue(args) => catalogue::run(&args),
+            Command::Export(args) => export::run(common, &args),
             Command::Detach => detach::run(common),
         }
     }

@@ -44,6 +44,33 @@ pub struct Loaded {
     pub fingerprint: u128,
 }
 
+impl Loaded {
+    /// A machine of another system of the site. Its own `cmgate.toml` is not known: mode, failsafe and egress are taken
+    /// to be this one's, its interfaces to be bound to nothing, and that it relays nothing.
+    ///
+    /// # Errors
+    /// If the site has no such system.
+    pub fn elsewhere(&self, name: &str) -> Result<(Host, &System), Mistake> {
+        let systems = &self.site.systems;
+        let system =
+            systems.iter().find(|system| system.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+                let names: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
+                Mistake::new(
+                    format!("the site has no system \"{name}\""),
+                    format!("it has {}", names.join(", ")),
+                )
+            })?;
+        let mut host = self.host.clone();
+        host.system.clone_from(&system.name);
+        host.transit = false;
+        host.dhcp_relay.clear();
+        for interface in &mut host.interfaces {
+            interface.systems.clear();
+        }
+        Ok((host, system))
+    }
+}
+
 /// Reads the configuration that a `cmgate.toml` begins.
 ///
 /// # Errors

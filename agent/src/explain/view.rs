@@ -39,28 +39,12 @@ impl<'l> View<'l> {
         Self { site, host, own: Own::Kernel(own), rows, judge: None }
     }
 
-    /// That of a machine of another system. Its own `cmgate.toml` is not known: mode, failsafe and egress are taken
-    /// to be this one's, its interfaces to be bound to nothing.
+    /// That of a machine of another system; see [`Loaded::elsewhere`].
     ///
     /// # Errors
     /// If the site has no such system.
     pub fn of_system(loaded: &'l Loaded, name: &str) -> Result<Self, Mistake> {
-        let systems = &loaded.site.systems;
-        let system =
-            systems.iter().find(|system| system.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
-                let names: Vec<_> = systems.iter().map(|system| system.name.as_str()).collect();
-                Mistake::new(
-                    format!("the site has no system \"{name}\""),
-                    format!("it has {}", names.join(", ")),
-                )
-            })?;
-        let mut host = loaded.host.clone();
-        host.system.clone_from(&system.name);
-        host.transit = false;
-        host.dhcp_relay.clear();
-        for interface in &mut host.interfaces {
-            interface.systems.clear();
-        }
+        let (host, system) = loaded.elsewhere(name)?;
         let rows = parameters::rows(host.interfaces.iter().map(|interface| interface.name.as_str()), &[]);
         Ok(Self { site: &loaded.site, host, own: Own::System(&system.addresses), rows, judge: None })
     }

@@ -22,10 +22,10 @@ const ORDER: [Kind; 7] = [
 ];
 
 /// How many sets [`sets`] gives: the policy's own sets come after them in a signature.
-pub(super) const COUNT: usize = ORDER.len();
+pub(crate) const COUNT: usize = ORDER.len();
 
 /// The addresses of each kind, in order of precedence.
-pub(super) fn sets(policy: &Policy) -> [(Kind, AddressSet); COUNT] {
+pub(crate) fn sets(policy: &Policy) -> [(Kind, AddressSet); COUNT] {
     let sets = [
         prefixes(&["0.0.0.0/32", "::/128"]),
         prefixes(&["255.255.255.255/32"]),

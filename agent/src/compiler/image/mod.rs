@@ -8,7 +8,7 @@
 mod bits;
 mod groups;
 mod hosts6;
-mod kinds;
+pub(crate) mod kinds;
 mod services;
 mod sweep;
 #[cfg(test)]

@@ -5,12 +5,12 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use crate::config::{AddressRange, AddressSet};
 
 /// The addresses of both.
-pub(super) fn intersection(a: &AddressSet, b: &AddressSet) -> AddressSet {
+pub(crate) fn intersection(a: &AddressSet, b: &AddressSet) -> AddressSet {
     combine(a, b, shared)
 }
 
 /// The addresses of `a` that are not in `b`.
-pub(super) fn difference(a: &AddressSet, b: &AddressSet) -> AddressSet {
+pub(crate) fn difference(a: &AddressSet, b: &AddressSet) -> AddressSet {
     combine(a, b, beyond)
 }
 

@@ -3,7 +3,7 @@
 //! [`compile`] first writes the lines that hold for every host of the site: the failsafe, the catalogue's flows between
 //! the members of their roles, the allows. Then it cuts them to this host.
 
-mod algebra;
+pub(crate) mod algebra;
 mod draft;
 mod extras;
 mod findings;
