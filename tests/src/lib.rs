@@ -31,4 +31,5 @@ pub mod suite;
 pub mod tftp;
 pub mod topology;
 pub mod transfer;
+pub mod wire;
 pub mod world;

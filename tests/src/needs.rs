@@ -39,6 +39,16 @@ pub const LAB_WITH_BPFTOOL: &[Need] = &[Need::Each(LAB_WITH_AGENT), Need::Progra
 pub const LAB_WITH_TFTP: &[Need] =
     &[Need::Each(LAB_WITH_AGENT), Need::Program("in.tftpd"), Need::Program("tftp")];
 
+/// The agent beside the kernel's own firewall.
+pub const SECOND_OPINION: &[Need] = &[
+    Need::Root,
+    Need::Bpffs,
+    Need::Program("ip"),
+    Need::Program("nsenter"),
+    Need::Program("setpriv"),
+    Need::Program("nft"),
+];
+
 /// Debian's package for each program the rig runs.
 const PACKAGES: &[(&str, &str)] = &[
     ("bpftool", "bpftool"),
@@ -46,6 +56,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("ethtool", "ethtool"),
     ("in.tftpd", "tftpd-hpa"),
     ("ip", "iproute2"),
+    ("nft", "nftables"),
     ("nginx", "nginx-light"),
     ("nsenter", "util-linux"),
     ("openssl", "openssl"),

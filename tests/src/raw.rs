@@ -1,14 +1,15 @@
 //! Hand-made IP packets, for what no well-behaved program sends.
 
 use std::{
-    net::{SocketAddr, SocketAddrV4, SocketAddrV6},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
     os::fd::{AsRawFd, OwnedFd},
 };
 
 use anyhow::{Context, Result, bail};
-use etherparse::PacketBuilder;
+use etherparse::{IpSlice, PacketBuilder};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, SockaddrIn6, sendto, socket,
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, SockaddrIn6, sendto, setsockopt,
+    socket, sockopt,
 };
 
 use crate::netns::Netns;
@@ -34,6 +35,47 @@ impl Raw {
         })
     }
 
+    /// The same, on one interface where it is named, with a mark on each packet by which rules of the kernel's firewall
+    /// know it.
+    ///
+    /// # Errors
+    /// Without root, or without such an interface.
+    pub fn marked(netns: &Netns, device: Option<&str>, mark: u32) -> Result<Self> {
+        let raw = Self::open(netns)?;
+        for socket in [&raw.v4, &raw.v6] {
+            if let Some(device) = device {
+                setsockopt(socket, sockopt::BindToDevice, &device.into())
+                    .with_context(|| format!("cannot bind to {device}"))?;
+            }
+            setsockopt(socket, sockopt::Mark, &mark).context("cannot mark packets")?;
+        }
+        setsockopt(&raw.v4, sockopt::Broadcast, &true)?;
+        Ok(raw)
+    }
+
+    /// Sends a packet, from its IP header on.
+    ///
+    /// # Errors
+    /// When it is no IP packet, or the kernel does not take it.
+    pub fn packet(&self, packet: &[u8]) -> Result<()> {
+        match IpSlice::from_slice(packet).context("no IP packet")?.destination_addr() {
+            IpAddr::V4(to) => self.to_v4(packet, to),
+            IpAddr::V6(to) => self.to_v6(packet, to),
+        }
+        .context("cannot send a raw packet")
+    }
+
+    // The port of a raw socket's destination has to be 0 in IPv6, and means nothing in IPv4 (ipv6(7), raw(7)).
+    fn to_v4(&self, packet: &[u8], to: Ipv4Addr) -> nix::Result<()> {
+        let to = SockaddrIn::from(SocketAddrV4::new(to, 0));
+        sendto(self.v4.as_raw_fd(), packet, &to, MsgFlags::empty()).map(drop)
+    }
+
+    fn to_v6(&self, packet: &[u8], to: Ipv6Addr) -> nix::Result<()> {
+        let to = SockaddrIn6::from(SocketAddrV6::new(to, 0, 0, 0));
+        sendto(self.v6.as_raw_fd(), packet, &to, MsgFlags::empty()).map(drop)
+    }
+
     /// Sends what looks like the second packet of a handshake, an answer, from one end to the other.
     ///
     /// # Errors
@@ -50,18 +92,10 @@ impl Raw {
             _ => bail!("{from} and {to} are of different families"),
         };
         ip.tcp(from.port(), to.port(), 1, 64240).syn().ack(1).write(&mut packet, &[])?;
-        // The port of a raw socket's destination has to be 0 in IPv6, and means nothing in IPv4 (ipv6(7), raw(7)).
         match to {
-            SocketAddr::V4(to) => {
-                let to = SockaddrIn::from(SocketAddrV4::new(*to.ip(), 0));
-                sendto(self.v4.as_raw_fd(), &packet, &to, MsgFlags::empty())
-            }
-            SocketAddr::V6(to) => {
-                let to = SockaddrIn6::from(SocketAddrV6::new(*to.ip(), 0, 0, 0));
-                sendto(self.v6.as_raw_fd(), &packet, &to, MsgFlags::empty())
-            }
+            SocketAddr::V4(to) => self.to_v4(&packet, *to.ip()),
+            SocketAddr::V6(to) => self.to_v6(&packet, *to.ip()),
         }
-        .context("cannot send a raw packet")?;
-        Ok(())
+        .context("cannot send a raw packet")
     }
 }
