@@ -49,20 +49,43 @@ pub const SECOND_OPINION: &[Need] = &[
     Need::Program("nft"),
 ];
 
+/// The same, with real programs to listen to.
+pub const SECOND_OPINION_OF_PROGRAMS: &[Need] = &[
+    Need::Each(LAB_WITH_TFTP),
+    Need::Each(SECOND_OPINION),
+    Need::Program("ethtool"),
+    Need::Program("dnsmasq"),
+    Need::Program("dig"),
+    Need::Program("slapd"),
+    Need::Program("ldapsearch"),
+    Need::Program("smbd"),
+    Need::Program("smbclient"),
+    Need::Program("udhcpc"),
+    Need::Program("dhclient"),
+];
+
 /// Debian's package for each program the rig runs.
 const PACKAGES: &[(&str, &str)] = &[
     ("bpftool", "bpftool"),
     ("curl", "curl"),
+    ("dhclient", "isc-dhcp-client"),
+    ("dig", "bind9-dnsutils"),
+    ("dnsmasq", "dnsmasq-base"),
     ("ethtool", "ethtool"),
     ("in.tftpd", "tftpd-hpa"),
     ("ip", "iproute2"),
+    ("ldapsearch", "ldap-utils"),
     ("nft", "nftables"),
     ("nginx", "nginx-light"),
     ("nsenter", "util-linux"),
     ("openssl", "openssl"),
     ("ping", "iputils-ping"),
     ("setpriv", "util-linux"),
+    ("slapd", "slapd"),
+    ("smbclient", "smbclient"),
+    ("smbd", "samba"),
     ("tftp", "tftp-hpa"),
+    ("udhcpc", "udhcpc"),
 ];
 
 /// The first need this machine does not meet, in words that say what to do.
@@ -121,7 +144,7 @@ mod tests {
 
     #[test]
     fn every_program_needed_has_a_package() {
-        let needed = programs(&[LAB_WITH_TFTP, LAB_WITH_BPFTOOL].concat());
+        let needed = programs(&[LAB_WITH_TFTP, LAB_WITH_BPFTOOL, SECOND_OPINION_OF_PROGRAMS].concat());
         assert!(needed.contains(&"curl") && needed.contains(&"tftp") && needed.contains(&"bpftool"));
         for program in needed {
             assert!(PACKAGES.iter().any(|(name, _)| *name == program), "{program} has no package");

@@ -3,7 +3,9 @@
 //!
 //! `CMGATE_SEED=n` throws other packets; what fails prints the seed.
 
+mod captures;
 mod each;
+mod programs;
 mod random;
 mod rows;
 mod stage;
@@ -15,13 +17,14 @@ mod worlds;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use cmgate_tests::needs::SECOND_OPINION;
+use cmgate_tests::needs::{SECOND_OPINION, SECOND_OPINION_OF_PROGRAMS};
 use cmgate_tests::suite::Suite;
 
 fn main() -> ExitCode {
     Suite::new()
         .test("every_line_fares_alike_and_counts_alike", SECOND_OPINION, each::line)
         .test("random_packets_fare_alike", SECOND_OPINION, || random::packets(seed()?))
+        .test("what_real_programs_say_fares_alike", SECOND_OPINION_OF_PROGRAMS, captures::fare_alike)
         .run()
 }
 

@@ -67,9 +67,7 @@ impl Pair {
     /// As [`Pair::new`].
     pub fn of(world: &World, install: Install, liberal: bool) -> Result<Self> {
         let (agents, nft) = (Stage::new("agent", world)?, Stage::new("nft", world)?);
-        let output = install.command(&nft.here, "export")?.output()?;
-        ensure!(output.status.success(), "cmgate export: {}", String::from_utf8_lossy(&output.stderr));
-        witness::load(&nft.here, &String::from_utf8(output.stdout)?).context("the exported ruleset")?;
+        nft.enforce_export(&install)?;
         if liberal {
             nft.here.sysctl("net/netfilter/nf_conntrack_tcp_be_liberal", "1")?;
         }
@@ -150,7 +148,11 @@ pub struct Agreed {
 }
 
 impl Stage {
-    fn new(label: &str, world: &World) -> Result<Self> {
+    /// The machine, with no gate yet, under a name for people.
+    ///
+    /// # Errors
+    /// When the kernel refuses any of it.
+    pub fn new(label: &str, world: &World) -> Result<Self> {
         let here = Netns::new(label)?;
         let outside = Netns::new("outside")?;
         outside.sysctl("net/ipv6/conf/default/disable_ipv6", "1")?;
@@ -182,9 +184,22 @@ impl Stage {
         Ok(Self { here, outside, wires, devices, raw, marker: marker.bytes(), markers, own_marker, back })
     }
 
+    /// Loads what `cmgate export` writes of these files here.
+    ///
+    /// # Errors
+    /// When it writes nothing, or `nft` does not take it.
+    pub fn enforce_export(&self, install: &Install) -> Result<()> {
+        let output = install.command(&self.here, "export")?.output()?;
+        ensure!(output.status.success(), "cmgate export: {}", String::from_utf8_lossy(&output.stderr));
+        witness::load(&self.here, &String::from_utf8(output.stdout)?).context("the exported ruleset")
+    }
+
     /// Sends the packets one after the other, each when the one before it was judged. Gives the numbers of those that
-    /// passed.
-    fn play(&self, steps: &[Step]) -> Result<BTreeSet<u16>> {
+    /// passed, by which they are known ([`Step::number`]).
+    ///
+    /// # Errors
+    /// When one cannot be sent, or is never judged.
+    pub fn play(&self, steps: &[Step]) -> Result<BTreeSet<u16>> {
         for step in steps {
             match step.way {
                 Way::Arrives(row) => self.arrive(row, step)?,

@@ -22,6 +22,18 @@ pub const RUN: &[Package] = &[
     Package { name: "tftpd-hpa", program: "in.tftpd", reason: "answers it from a fresh port" },
     Package { name: "procps", program: "sysctl", reason: "switches forwarding on" },
     Package { name: "nftables", program: "nft", reason: "gives a second opinion on a policy" },
+    Package {
+        name: "dnsmasq-base",
+        program: "dnsmasq",
+        reason: "answers names and leases addresses, to be captured",
+    },
+    Package { name: "bind9-dnsutils", program: "dig", reason: "asks for names" },
+    Package { name: "slapd", program: "slapd", reason: "answers as a directory" },
+    Package { name: "ldap-utils", program: "ldapsearch", reason: "asks it" },
+    Package { name: "samba", program: "smbd", reason: "shares files" },
+    Package { name: "smbclient", program: "smbclient", reason: "lists them" },
+    Package { name: "udhcpc", program: "udhcpc", reason: "asks for an address by broadcast" },
+    Package { name: "isc-dhcp-client", program: "dhclient", reason: "asks for the host's own address" },
     Package { name: "bpftool", program: "bpftool", reason: "looks at loaded programs from outside" },
     Package { name: "tcpdump", program: "tcpdump", reason: "shows frames, in the demo left running" },
 ];
