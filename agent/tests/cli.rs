@@ -312,3 +312,31 @@ fn without_a_configuration_the_machine_is_left_as_it_is() {
     assert!(log.contains("nothing was changed on this machine"), "{log}");
     assert!(!nothing.path().join("pins").exists());
 }
+
+#[test]
+fn an_export_is_written_in_each_form_and_for_another_host() {
+    let files = good();
+    let rows = json(&mut files.cmgate(&["export", "--format", "json", "--host", "mp01"]), 0);
+    let allow = rows.as_array().unwrap().iter().find(|row| row["flow"] == "allow/secure-web").unwrap();
+    assert_eq!(allow["source"], serde_json::json!(["10.20.3.0/24"]));
+    let text = |arguments: &[&str]| {
+        let output = files.cmgate(arguments).assert().code(0).get_output().stdout.clone();
+        String::from_utf8(output).unwrap()
+    };
+    let csv = text(&["export", "--format", "csv", "--host", "mp01"]);
+    assert!(
+        csv.starts_with("line,flow,source,destination,protocol,ports,edition,document,section\n"),
+        "{csv}"
+    );
+    let nft = text(&["export", "--host", "mp01"]);
+    assert!(nft.contains("table inet cmgate {") && nft.contains("10.1.1.20"), "{nft}");
+}
+
+#[test]
+fn an_export_for_nobody_says_so() {
+    let files = good();
+    files.cmgate(&["export", "--host", "mp02"]).assert().code(2);
+    let output = files.cmgate(&["export", "--host", "clients"]).assert().code(1).get_output().stderr.clone();
+    let complaint = String::from_utf8(output).unwrap();
+    assert!(complaint.contains("no single address"), "{complaint}");
+}

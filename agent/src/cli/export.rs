@@ -55,7 +55,7 @@ pub(super) fn run(common: &Common, args: &Args) -> Result<Exit> {
         );
     }
     let text = match args.format {
-        Form::Nft => to_nft(&Subject { policy: &policy, host: &host, interfaces: &machine.interfaces }),
+        Form::Nft => to_nft(&Subject { policy: &policy, host: &host, interfaces: &machine.interfaces })?,
         Form::Csv => to_csv(&policy)?,
         Form::Json => to_json(&policy)?,
     };

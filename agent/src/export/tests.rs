@@ -47,6 +47,7 @@ fn compiled(host: &str) -> (Policy, Host) {
 fn nft(host: &str) -> String {
     let (policy, host) = compiled(host);
     to_nft(&Subject { policy: &policy, host: &host, interfaces: &[(1, "eth0".to_owned())] })
+        .expect("the interface has a plain name")
 }
 
 #[test]
@@ -133,4 +134,13 @@ fn egress_enforce_shuts_what_leaves() {
     let text = nft(&format!("egress = \"enforce\"\n{HOST}"));
     assert!(text.contains("type filter hook output priority filter; policy drop;"));
     assert!(text.contains("counter name \"refused/leaving\" drop"));
+}
+
+#[test]
+fn names_that_nft_cannot_write_are_told() {
+    let (policy, host) = compiled(HOST);
+    let named =
+        |name: &str| to_nft(&Subject { policy: &policy, host: &host, interfaces: &[(1, name.to_owned())] });
+    assert!(named("br@lan;x").expect("it can be quoted").contains("elements = { \"br@lan;x\" }"));
+    assert!(named("e\"th").is_err());
 }

@@ -142,7 +142,7 @@ fn bound(lines: &mut Lines<'_, '_>, names: &[(u32, String)], spoofed: &str, chai
         devices.push(format!("\"{name}\""));
         let taken = systems(binding).union(&anywhere);
         for family in Family::BOTH {
-            match lines.end(family, "saddr !=", &taken, &format!("behind-{name}")) {
+            match lines.end(family, "saddr !=", &taken, &format!("behind-{}", word(binding, name))) {
                 Some(Some(condition)) => chain.rule(format!("iifname \"{name}\" {condition} {spoofed}")),
                 Some(None) => {}
                 None => chain.rule(format!("iifname \"{name}\" {} {spoofed}", family.alone())),
@@ -160,6 +160,12 @@ fn device<'n>(names: &'n [(u32, String)], binding: &Binding) -> Option<&'n str> 
     names.iter().find(|(row, _)| *row == binding.row).map(|(_, name)| name.as_str())
 }
 
+/// An interface in names of sets and chains: its own name, or its row where `nft` takes that only in quotes.
+fn word(binding: &Binding, name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.chars().all(plain) { name.to_owned() } else { format!("row-{}", binding.row) }
+}
+
 /// Policy, known flows, ICMP errors, and the rest.
 fn judged(lines: &mut Lines<'_, '_>, places: &Places, names: &[(u32, String)]) {
     let policy = lines.policy;
@@ -174,15 +180,16 @@ fn judged(lines: &mut Lines<'_, '_>, places: &Places, names: &[(u32, String)]) {
             continue;
         }
         let common: Vec<&Line> = policy.lines.iter().filter(|line| holds(policy, line, &clients)).collect();
+        let word = word(binding, name);
         let stand_in = Chain::new(
-            format!("clients-{name}"),
+            format!("clients-{word}"),
             format!("A client behind {name} that has no address of its own may do what all there may."),
         );
-        write_judging(lines, &common, Way::StandIn, &format!("clients-{name}-"), stand_in);
+        write_judging(lines, &common, Way::StandIn, &format!("clients-{word}-"), stand_in);
         for family in Family::BOTH {
             let nameless = places.unspecified.union(&places.link_local);
             if let Some(Some(condition)) = lines.end(family, "saddr", &nameless, "nameless") {
-                chain.rule(format!("iifname \"{name}\" {condition} goto clients-{name}"));
+                chain.rule(format!("iifname \"{name}\" {condition} goto clients-{word}"));
             }
         }
     }

@@ -88,7 +88,7 @@ fn asks(policy: &Policy, line: &Line, places: &Places) -> bool {
 }
 
 /// The lines by which this host may ask everybody at once, with their places.
-fn broadcasts<'p>(policy: &'p Policy) -> impl Iterator<Item = (usize, &'p Line)> {
+fn broadcasts(policy: &Policy) -> impl Iterator<Item = (usize, &Line)> {
     let of_flow = |line: &Line| policy.flows[line.flow as usize].broadcast;
     let own = Places::of(policy).own;
     (1..)

@@ -11,6 +11,8 @@ mod places;
 mod script;
 mod services;
 
+use anyhow::bail;
+
 use crate::compiler::policy::Policy;
 use crate::config::{Egress, Host, Mode};
 
@@ -33,9 +35,17 @@ pub struct Subject<'a> {
 }
 
 /// The ruleset.
-#[must_use]
-pub fn to_nft(subject: &Subject<'_>) -> String {
+///
+/// # Errors
+///
+/// Where an interface has a name that `nft` cannot write.
+pub fn to_nft(subject: &Subject<'_>) -> anyhow::Result<String> {
     let Subject { policy, host, interfaces } = *subject;
+    if let Some((_, name)) = interfaces.iter().find(|(_, name)| name.contains(['"', '\\'])) {
+        bail!(
+            "nft has no way to write the interface {name}; give it another name (ip link set dev ... name ...)"
+        );
+    }
     let places = Places::of(policy);
     let mut script = Script::default();
     script.interfaces("guarded", interfaces.iter().map(|(_, name)| name.as_str()));
@@ -47,10 +57,10 @@ pub fn to_nft(subject: &Subject<'_>) -> String {
     arriving::write(&mut lines, &places, interfaces, host.transit);
     leaving::write(&mut lines, &places, host.egress == Egress::Enforce);
     let head = head(host);
-    format!(
+    Ok(format!(
         "{head}table inet {TABLE}\ndelete table inet {TABLE}\n\ntable inet {TABLE} {{\n\tct helper tftp {{\n\t\ttype \"tftp\" protocol udp\n\t}}\n\n{}}}\n",
         script.into_text()
-    )
+    ))
 }
 
 fn head(host: &Host) -> String {
