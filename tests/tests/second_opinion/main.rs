@@ -7,6 +7,7 @@ mod captures;
 mod each;
 mod programs;
 mod random;
+mod reload;
 mod rows;
 mod stage;
 mod step;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     Suite::new()
         .test("every_line_fares_alike_and_counts_alike", SECOND_OPINION, each::line)
         .test("random_packets_fare_alike", SECOND_OPINION, || random::packets(seed()?))
+        .test("a_narrower_policy_ends_what_it_forbids", SECOND_OPINION, reload::ends_what_it_forbids)
         .test("what_real_programs_say_fares_alike", SECOND_OPINION_OF_PROGRAMS, captures::fare_alike)
         .run()
 }

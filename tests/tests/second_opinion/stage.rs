@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use cmgate_tests::agent::Agent;
 use cmgate_tests::frames::udp;
-use cmgate_tests::install::Install;
+use cmgate_tests::install::{Install, SITE_FILE};
 use cmgate_tests::metrics::{Page, count};
 use cmgate_tests::netns::Netns;
 use cmgate_tests::raw::Raw;
@@ -47,7 +47,7 @@ pub struct Pair {
     pub agents: Stage,
     pub nft: Stage,
     // Dropped before its files.
-    _agent: Agent,
+    agent: Agent,
     pub install: Install,
 }
 
@@ -72,7 +72,17 @@ impl Pair {
             nft.here.sysctl("net/netfilter/nf_conntrack_tcp_be_liberal", "1")?;
         }
         let agent = install.run(&agents.here)?;
-        Ok(Self { agents, nft, _agent: agent, install })
+        Ok(Self { agents, nft, agent, install })
+    }
+
+    /// Puts another site in force on both.
+    ///
+    /// # Errors
+    /// When either does not take it.
+    pub fn reload(&self, site: &str) -> Result<()> {
+        // The agent watches the file, so that writing it is what makes it reload.
+        self.agent.after(|| self.install.write(SITE_FILE, site))?;
+        self.nft.enforce_export(&self.install)
     }
 
     /// How many frames of these packets, and of the markers about them, the agent's programs judge.
@@ -200,6 +210,10 @@ impl Stage {
     /// # Errors
     /// When one cannot be sent, or is never judged.
     pub fn play(&self, steps: &[Step]) -> Result<BTreeSet<u16>> {
+        witness::forget(&self.here, &["inet", "witness"])?;
+        for device in &self.devices {
+            witness::forget(&self.outside, &["netdev", &format!("witness-{device}")])?;
+        }
         for step in steps {
             match step.way {
                 Way::Arrives(row) => self.arrive(row, step)?,

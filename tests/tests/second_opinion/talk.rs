@@ -284,7 +284,11 @@ impl<'a> Talk<'a> {
             return None;
         }
         let make = *self.dice.of(&[unreachable, too_big, time_exceeded, parameter_problem]);
-        let frame = make(&format!("{router} > {source}")).about(about);
+        // Now and then it is for somebody who did not send that packet.
+        let others = if source.is_ipv4() { &self.v4 } else { &self.v6 };
+        let other = *self.dice.of(others);
+        let to = if self.dice.chance(20) && other != router { other } else { source };
+        let frame = make(&format!("{router} > {to}")).about(about);
         match self.rows.way(router) {
             Way::Leaves => None,
             way => Some(Step::new(way, &frame, "an error about the packet before")),

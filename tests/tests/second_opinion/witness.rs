@@ -83,6 +83,15 @@ pub fn went_out(netns: &Netns, device: &str) -> Result<BTreeSet<u16>> {
     seen(netns, &["netdev", &format!("witness-{device}")])
 }
 
+/// Forgets the numbers that a table remembers.
+///
+/// # Errors
+/// When there is no such table.
+pub fn forget(netns: &Netns, table: &[&str]) -> Result<()> {
+    let table = table.join(" ");
+    load(netns, &format!("flush set {table} four\nflush set {table} six\n"))
+}
+
 /// Loads a ruleset.
 ///
 /// # Errors
