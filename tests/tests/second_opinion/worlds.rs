@@ -153,7 +153,7 @@ pub const WORLDS: [World; 7] = [
         transit: true,
     },
     World {
-        name: "a relay that lets out its own alone",
+        name: "a relay that lets out its own alone, and relays DHCP",
         host: r#"
             host = "relay"
             transit = true
@@ -162,6 +162,8 @@ pub const WORLDS: [World; 7] = [
             [failsafe]
             services = ["tcp/22", "udp/9999"]
             from = ["10.0.0.0/24"]
+            [dhcp-relay]
+            servers = ["10.1.1.30", "2001:db8:1::30"]
         "#,
         nics: RELAY,
         transit: true,
