@@ -16,6 +16,7 @@ pub mod gate;
 pub mod install;
 pub mod interrupted;
 pub mod kernel;
+pub mod lines;
 pub mod link;
 pub mod metrics;
 pub mod needs;

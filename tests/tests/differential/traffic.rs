@@ -12,7 +12,7 @@ use cmgate_tests::frames::{
     parameter_problem, protocol, redirect, solicitation, tcp, time_exceeded, too_big, udp, unreachable,
 };
 
-use crate::borders;
+use cmgate_tests::lines as borders;
 
 /// Addresses that are something else than somebody's.
 const SPECIAL: &[&str] = &[

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::dice::Dice;
 use cmgate::compiler::policy::Policy;
 use cmgate::config::{AddressRange, AddressSet};
 use cmgate_common::layout::image::Bank;
-use cmgate_tests::dice::Dice;
 
 /// The first and last address of every run that a set of the policy has, and their neighbours. Sets as large as the
 /// internet have many borders, and are told apart by any of them.
