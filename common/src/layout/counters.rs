@@ -50,8 +50,8 @@ pub enum Stat {
     AnsweredMade = 3,
     /// Answered entries that gave way before their time: the table is too small.
     AnsweredEvicted = 4,
-    /// Entries not made because another CPU was writing the place.
-    Contended = 5,
+    /// Entries not made: another CPU was writing the place, or open flows had every place of one that is not open yet.
+    Refused = 5,
 }
 
 impl Stat {

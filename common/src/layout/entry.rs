@@ -39,10 +39,13 @@ pub mod word {
 pub enum State {
     /// No answer yet.
     Unanswered = 0,
-    /// Answered.
+    /// Answered, and heard of again.
     Open = 1,
     /// TCP has seen FIN or RST.
     Closing = 2,
+    /// Answered, and its initiator was not heard since: of TCP half open. Whoever forges sources hears no answers, so this
+    /// is as far as its flows come by themselves.
+    Half = 3,
 }
 
 /// Why a flow is known.

@@ -4,7 +4,7 @@
 use super::{protocol, tcp};
 use crate::layout::image::Bank;
 
-/// Answers, one bit each, above the bank of the service table.
+/// Answers, one bit each, around the bank of the service table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traits(pub u32);
 
@@ -41,6 +41,8 @@ impl Traits {
     pub const TFTP: Self = Self(1 << 14);
     /// It cannot be answered, nor be an answer: ICMP other than an echo.
     pub const ONE_WAY: Self = Self(1 << 15);
+    /// TCP's answer to its first packet: SYN with ACK.
+    pub const ACCEPTS: Self = Self(1 << 8);
 
     const BANK: u32 = 0x7_0000;
 
@@ -113,10 +115,10 @@ impl Traits {
         const SYN: u32 = tcp::SYN.trailing_zeros();
         const ACK: u32 = tcp::ACK.trailing_zeros();
         let flags = flags as u32;
-        let opens = flags >> SYN & !(flags >> ACK) & 1;
+        let (syn, ack) = (flags >> SYN & 1, flags >> ACK & 1);
         let ends = flags & (tcp::FIN | tcp::RST) as u32;
-        let flags = (opens * Self::OPENS.0) | (ends << Self::FLAGS);
-        Self(self.0 | Self::TCP.0 | Self::PORTS.0 | Bank::Tcp as u32 | flags)
+        let said = ((syn & !ack) * Self::OPENS.0) | ((syn & ack) * Self::ACCEPTS.0) | (ends << Self::FLAGS);
+        Self(self.0 | Self::TCP.0 | Self::PORTS.0 | Bank::Tcp as u32 | said)
     }
 
     /// Of UDP between these ports, as in [`super::Packet::ports`]. DHCP's: RFC 2131, 4.1; RFC 8415, 7.2.

@@ -26,7 +26,7 @@ const STATS: [Stat; Stat::COUNT as usize] = [
     Stat::PendingEvicted,
     Stat::AnsweredMade,
     Stat::AnsweredEvicted,
-    Stat::Contended,
+    Stat::Refused,
 ];
 
 /// The engine over tables in memory. A tick of its clock is a millisecond.
@@ -67,6 +67,11 @@ impl InMemory {
     pub fn flow(&self, decision: Decision) -> Option<&str> {
         let verdict = decision.verdict;
         (!verdict.is_none()).then(|| self.flows[verdict.flow() as usize].as_str())
+    }
+
+    /// How often something was counted beside the verdicts.
+    pub fn stat(&self, stat: Stat) -> u64 {
+        self.tables.stat(stat)
     }
 
     /// The number of a flow id, the same under every policy, as the numbers of counters are.

@@ -134,14 +134,14 @@ impl<'a> Gate<'a> {
         Ok((goes_on, self.backend.counts()?))
     }
 
-    /// Lets frames through that no single expectation is about: a flood.
+    /// Lets frames through that no single expectation is about, each at its hook and row: a flood.
     ///
     /// # Panics
     ///
     /// If the backend does not take one.
     #[track_caller]
-    pub fn flood(&mut self, hook: Hook, row: u32, frames: impl IntoIterator<Item = Frame>) {
-        for frame in frames {
+    pub fn flood(&mut self, frames: impl IntoIterator<Item = (Hook, u32, Frame)>) {
+        for (hook, row, frame) in frames {
             let run = self.backend.run(hook, row, &frame.bytes());
             run.unwrap_or_else(|error| panic!("{}: {error:?}", Location::caller()));
         }

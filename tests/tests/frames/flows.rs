@@ -202,9 +202,10 @@ fn openings_push_out_no_connection(gate: &mut Gate<'_>) {
     // Several times as many as there is room for.
     let flood = (0..20_000_u32).map(|number| {
         let (third, fourth) = (number >> 8 & 0xff, number & 0xff);
-        tcp(&format!("10.1.1.20:{} > 9.9.{third}.{fourth}:443", 1024 + number)).syn()
+        let opening = tcp(&format!("10.1.1.20:{} > 9.9.{third}.{fourth}:443", 1024 + number)).syn();
+        (Hook::Egress, ROW, opening)
     });
-    gate.flood(Hook::Egress, ROW, flood);
+    gate.flood(flood);
     gate.expect(tcp(ASKS).answer(), answered());
     // The newest opening is answered.
     gate.expect(tcp("9.9.78.31:443 > 10.1.1.20:21023").syn_ack(), answered().answering());

@@ -11,6 +11,7 @@ use cmgate_tests::world::{CLIENTS, HOST, HTTPS, MONITORING, RELAY, SERVERS};
 
 pub const CASES: &[Case] = &[
     in_memory("established_connections_live_two_hours", HOST, established_connections_live_two_hours),
+    in_memory("half_open_connections_live_half_a_minute", HOST, half_open_connections_live_half_a_minute),
     in_memory("closing_connections_live_a_minute", HOST, closing_connections_live_a_minute),
     in_memory("datagrams_live_three_minutes", HOST, datagrams_live_three_minutes),
     in_memory("openings_live_half_a_minute", HOST, openings_live_half_a_minute),
@@ -31,10 +32,26 @@ fn established_connections_live_two_hours(gate: &mut Gate<'_>) {
     let idle = Duration::from_secs(2 * 3600 + 4 * 60);
     gate.expect_leaving(tcp(ASKS).syn(), ignored().opening());
     gate.expect(tcp(ASKS).syn().answer(), answered().answering());
+    gate.expect_leaving(tcp(ASKS), ignored());
     gate.wait(idle);
     gate.expect(tcp(ASKS).answer(), answered());
     gate.wait(idle + TICK);
     gate.expect(tcp(ASKS).answer(), drop(UnknownSource));
+}
+
+/// What follows the responder's first answer says that somebody got it: its own next segment, or the initiator's.
+fn half_open_connections_live_half_a_minute(gate: &mut Gate<'_>) {
+    gate.expect_leaving(tcp(ASKS).syn(), ignored().opening());
+    gate.expect(tcp(ASKS).syn().answer(), answered().answering());
+    gate.wait(Duration::from_secs(30));
+    gate.expect(tcp(ASKS).syn().answer(), answered());
+    gate.wait(Duration::from_secs(30) + TICK);
+    gate.expect(tcp(ASKS).syn().answer(), drop(UnknownSource));
+    gate.expect_leaving(tcp(ASKS).syn(), ignored().opening());
+    gate.expect(tcp(ASKS).syn().answer(), answered().answering());
+    gate.expect(tcp(ASKS).answer(), answered());
+    gate.wait(Duration::from_secs(3600));
+    gate.expect(tcp(ASKS).answer(), answered());
 }
 
 fn closing_connections_live_a_minute(gate: &mut Gate<'_>) {

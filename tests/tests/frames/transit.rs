@@ -1,11 +1,12 @@
 //! Flows through a relay: what the policy admits in transit is remembered, and its answers pass.
 
+use cmgate::datapath::Hook;
 use cmgate_common::reason::Reason::{Allow, NoState, Policy, Return, Service};
-use cmgate_tests::frames::{echo_reply, echo_request, protocol, tcp, udp};
-use cmgate_tests::gate::{Gate, admit, drop, ignored};
+use cmgate_tests::frames::{Frame, echo_reply, echo_request, protocol, tcp, udp};
+use cmgate_tests::gate::{Gate, Written, admit, drop, ignored};
 
 use crate::{Case, case};
-use cmgate_tests::world::{CLIENTS, HTTPS, LDAP_UDP, MONITORING, OTHERS, RELAY, SERVERS};
+use cmgate_tests::world::{CLIENTS, HTTPS, LDAP_UDP, MONITORING, OTHERS, RELAY, SERVERS, TFTP};
 
 pub const CASES: &[Case] = &[
     case("a_connection_from_first_to_last", RELAY, a_connection_from_first_to_last),
@@ -16,11 +17,15 @@ pub const CASES: &[Case] = &[
     case("datagrams_are_answered", RELAY, datagrams_are_answered),
     case("echoes_are_answered", RELAY, echoes_are_answered),
     case("other_protocols_are_answered", RELAY, other_protocols_are_answered),
+    case("an_answered_flood_pushes_out_no_open_flow", RELAY, an_answered_flood_pushes_out_no_open_flow),
+    case("an_answer_may_take_another_way", SEVERAL_WAYS, an_answer_may_take_another_way),
     case("what_leaves_was_judged_when_it_came", RELAY, what_leaves_was_judged_when_it_came),
     case("translated_packets_are_the_relays_own", RELAY, translated_packets_are_the_relays_own),
 ];
 
 const ASKS: &str = "10.20.0.10:40000 > 10.1.1.20:443";
+/// A client acknowledges a block from the fresh port of its server.
+const TRANSFER: &str = "10.20.0.10:5555 > 10.1.1.30:2000";
 const ASKS6: &str = "[2001:db8:20::10]:40000 > [2001:db8:1::20]:443";
 
 fn a_connection_from_first_to_last(gate: &mut Gate<'_>) {
@@ -105,6 +110,76 @@ fn other_protocols_are_answered(gate: &mut Gate<'_>) {
     let forth = protocol("10.0.9.5 > 10.1.1.20", 112);
     gate.expect_on(OTHERS, &forth, admit(Allow, MONITORING).opening());
     gate.expect_on(SERVERS, forth.answer(), admit(Return, MONITORING).answering());
+}
+
+/// Sources forged inside an admitted network: servers answer them, and nobody hears it.
+fn an_answered_flood_pushes_out_no_open_flow(gate: &mut Gate<'_>) {
+    let (forth, asks, file) = (tcp(ASKS), udp("10.1.1.20:50000 > 10.1.1.40:389"), udp(TRANSFER));
+    gate.expect_on(CLIENTS, forth.clone().syn(), admit(Policy, HTTPS).opening());
+    gate.expect_on(SERVERS, forth.clone().syn().answer(), admit(Return, HTTPS).answering());
+    gate.expect_on(CLIENTS, &forth, admit(Policy, HTTPS));
+    gate.expect_on(SERVERS, &asks, admit(Policy, LDAP_UDP).opening());
+    gate.expect_on(SERVERS, asks.clone().answer(), admit(Return, LDAP_UDP).answering());
+    gate.expect_on(SERVERS, &asks, admit(Policy, LDAP_UDP));
+    gate.expect_on(CLIENTS, udp("10.20.0.10:5555 > 10.1.1.30:69"), admit(Policy, TFTP).opening().opening());
+    gate.expect_on(SERVERS, file.clone().answer(), admit(Return, TFTP).answering());
+    gate.expect_on(CLIENTS, &file, admit(Return, TFTP));
+    // Twice as many as there is room for.
+    let forged = |number: u32| {
+        let (third, fourth) = (number >> 8 & 0xff, number & 0xff);
+        tcp(&format!("10.20.{third}.{fourth}:{} > 10.1.1.20:443", 1024 + number)).syn()
+    };
+    gate.flood((100..9_000).flat_map(|number| handshake(forged(number))));
+    gate.expect_on(SERVERS, forth.answer(), admit(Return, HTTPS));
+    gate.expect_on(SERVERS, asks.answer(), admit(Return, LDAP_UDP));
+    gate.expect_on(SERVERS, file.clone().answer(), admit(Return, TFTP));
+    gate.expect_on(CLIENTS, file, admit(Return, TFTP));
+    // Who comes now gets in as before.
+    let newcomer = tcp("10.20.0.10:40001 > 10.1.1.20:443");
+    gate.flood(handshake(newcomer.clone().syn()));
+    gate.expect_on(CLIENTS, &newcomer, admit(Policy, HTTPS));
+    gate.expect_on(SERVERS, newcomer.answer(), admit(Return, HTTPS));
+}
+
+/// A connection's first packet, and its answer.
+fn handshake(opening: Frame) -> [(Hook, u32, Frame); 2] {
+    [(Hook::Ingress, CLIENTS, opening.clone()), (Hook::Ingress, SERVERS, opening.answer())]
+}
+
+/// A relay with more than one NIC towards each side, bound to nothing: routes decide, and may differ for the two ways.
+const SEVERAL_WAYS: Written<'static> = Written {
+    host: r#"
+        host = "relay"
+        transit = true
+        interfaces = ["eth1", "eth2", "eth3"]
+        [failsafe]
+        services = ["tcp/22"]
+        from = ["10.0.0.0/24"]
+    "#,
+    ..RELAY
+};
+
+fn an_answer_may_take_another_way(gate: &mut Gate<'_>) {
+    for ends in [ASKS, ASKS6] {
+        let forth = tcp(ends);
+        gate.expect_on(1, forth.clone().syn(), admit(Policy, HTTPS).opening());
+        gate.expect_on(3, forth.clone().syn().answer(), admit(Return, HTTPS).answering());
+        gate.expect_on(2, &forth, admit(Policy, HTTPS));
+        for row in [1, 2, 3] {
+            gate.expect_on(row, forth.clone().answer(), admit(Return, HTTPS));
+        }
+        gate.expect_on(2, forth.clone().answer().fin(), admit(Return, HTTPS));
+        gate.expect_on(3, forth.clone().fin(), admit(Policy, HTTPS));
+    }
+    let asks = udp("10.1.1.20:50000 > 10.1.1.40:389");
+    gate.expect_on(3, &asks, admit(Policy, LDAP_UDP).opening());
+    gate.expect_on(2, asks.answer(), admit(Return, LDAP_UDP).answering());
+    gate.expect_on(1, udp("10.20.0.10:5555 > 10.1.1.30:69"), admit(Policy, TFTP).opening().opening());
+    gate.expect_on(3, udp(TRANSFER).answer(), admit(Return, TFTP).answering());
+    gate.expect_on(2, udp(TRANSFER), admit(Return, TFTP));
+    // Where the answer does not pass here at all, the flow stays one that nobody has answered.
+    gate.expect_on(1, tcp("10.20.0.11:40000 > 10.1.1.20:443").syn(), admit(Policy, HTTPS).opening());
+    gate.expect_on(1, tcp("10.20.0.11:40000 > 10.1.1.20:443"), admit(Policy, HTTPS));
 }
 
 fn what_leaves_was_judged_when_it_came(gate: &mut Gate<'_>) {

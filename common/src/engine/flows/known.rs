@@ -31,6 +31,8 @@ pub fn go_on<T: Tables>(tables: &T, question: &Question) -> u64 {
     }
     if question.is(Traits::CLOSES) {
         found.becomes(found.meta.in_state(State::Closing));
+    } else if found.meta.is_in(State::Half) && (from_initiator || proves_open(question)) {
+        found.becomes(found.meta.in_state(State::Open));
     }
     touch(tables, &found.entry);
     ports::touch(tables, question, if from_initiator { question.source_port() } else { question.to().port });
@@ -52,12 +54,26 @@ pub fn answer<T: Tables>(tables: &T, question: &Question) -> u64 {
     if verdict == UNKNOWN || question.is(Traits(Traits::ABORTS.0 | Traits::OPENS.0)) {
         return verdict;
     }
-    let state = if question.is(Traits::CLOSES) { State::Closing } else { State::Open };
+    let state = if question.is(Traits::CLOSES) {
+        State::Closing
+    } else if proves_open(question) {
+        State::Open
+    } else {
+        State::Half
+    };
     let record =
         Record { meta: found.meta.in_state(state), verdict: Verdict(verdict as u32), note: found.note() };
-    insert(tables, Table::Answered, &key, record);
-    found.becomes(Meta::FREE);
+    if insert(tables, Table::Answered, &key, record) {
+        found.becomes(Meta::FREE);
+    }
     verdict
+}
+
+/// Whether a responder says this only after its initiator was heard again: TCP's first packet is answered whoever sent
+/// it, what follows only to who got that answer (RFC 9293, 3.5).
+#[inline(always)]
+const fn proves_open(question: &Question) -> bool {
+    question.is(Traits::TCP) && !question.is(Traits::ACCEPTS)
 }
 
 /// [`super::Flows::expected`], in line.
@@ -79,13 +95,13 @@ pub fn expected<T: Tables>(tables: &T, question: &Question) -> u64 {
     if verdict == UNKNOWN {
         return UNKNOWN;
     }
-    if !from_any {
+    let (key, from_is_high) = Key::of(question.protocol(), question.from(), question.to());
+    let meta = Meta::new(State::Half, Origin::Expected, !from_is_high, tables.slot().generation);
+    let made = insert(tables, Table::Answered, &key, Record { meta, verdict: Verdict(verdict as u32), note });
+    if made && !from_any {
         // The first answer fixes the port.
         found.becomes(Meta::FREE);
     }
-    let (key, from_is_high) = Key::of(question.protocol(), question.from(), question.to());
-    let meta = Meta::new(State::Open, Origin::Expected, !from_is_high, tables.slot().generation);
-    insert(tables, Table::Answered, &key, Record { meta, verdict: Verdict(verdict as u32), note });
     verdict
 }
 

@@ -58,6 +58,7 @@ pub(super) fn lifetime(timeouts: &Timeouts, table: Table, protocol: u8, meta: Me
         }
         Table::Pending => timeouts.unanswered,
         Table::Answered if protocol != protocol::TCP => timeouts.udp,
+        Table::Answered if meta.is_in(State::Half) => timeouts.unanswered,
         Table::Answered if meta.is_in(State::Closing) => timeouts.tcp_closing,
         Table::Answered => timeouts.tcp_established,
     }
@@ -89,30 +90,34 @@ pub(super) fn find<T: Tables>(tables: &T, table: Table, key: &Key) -> Option<Fou
     None
 }
 
-/// How good a place is for a new entry: its flow's own, a free or expired one, or the longer idle the better.
+/// How good a place is for a new entry: its flow's own, a free or expired one, one of a flow that is not open, or the
+/// longer idle the better.
 const OWN_PLACE: u32 = u32::MAX;
 const FREE_PLACE: u32 = OWN_PLACE - 1;
+const NOT_OPEN: u32 = 1 << 31;
 
-/// Writes an entry for `key`: over its own, a free, an expired, or else the one longest without a packet.
+/// Writes an entry for `key`: over its own, a free, an expired, or else the one longest without a packet, of which those
+/// of open flows are the last, and only for another open one. Says whether there was such a place.
 #[inline(always)]
-pub(super) fn insert<T: Tables>(tables: &T, table: Table, key: &Key, record: Record) {
+pub(super) fn insert<T: Tables>(tables: &T, table: Table, key: &Key, record: Record) -> bool {
     let (set, home) = set_of(key.hash(tables.seed()), tables.mask(table));
     let mut place = 0;
     let mut best = 0;
     for way in 0..WAYS {
         let at = set | home.wrapping_add(way) & (WAYS - 1);
         let Some(entry) = tables.entry(table, at) else { continue };
-        let worth = tables.forget(worth(tables, table, key, &entry).into()) as u32;
+        let worth = tables.forget(worth(tables, table, key, record.meta, &entry).into()) as u32;
         if worth > best {
             best = worth;
             place = at;
         }
     }
-    let Some(entry) = tables.entry(table, place) else { return };
+    let Some(entry) = tables.entry(table, place) else { return false };
     let before = Meta(entry.load(word::META));
     let claim = before.claimed();
     if best == 0 || before.busy() || !entry.replace(before.0, claim.0) {
-        return tables.count(Stat::Contended);
+        tables.count(Stat::Refused);
+        return false;
     }
     entry.store(word::SEEN, tables.now());
     entry.store(word::VERDICT, u64::from(record.verdict.0) | u64::from(record.note) << 32);
@@ -125,11 +130,12 @@ pub(super) fn insert<T: Tables>(tables: &T, table: Table, key: &Key, record: Rec
         (Table::Answered, true) => tables.count(Stat::AnsweredEvicted),
         (Table::Fragments, _) => {}
     }
+    true
 }
 
-/// 0 is a place that somebody is writing.
+/// 0 is a place that somebody is writing, or that the new entry may not have.
 #[inline(always)]
-fn worth<T: Tables>(tables: &T, table: Table, key: &Key, entry: &T::Entry) -> u32 {
+fn worth<T: Tables>(tables: &T, table: Table, key: &Key, new: Meta, entry: &T::Entry) -> u32 {
     let meta = Meta(entry.load(word::META));
     if meta.busy() {
         return 0;
@@ -144,7 +150,14 @@ fn worth<T: Tables>(tables: &T, table: Table, key: &Key, entry: &T::Entry) -> u3
     {
         return FREE_PLACE;
     }
-    (idle as u32).min(FREE_PLACE - 2) + 1
+    let idle = (idle as u32).min(NOT_OPEN - 3);
+    if !meta.is_in(State::Open) {
+        NOT_OPEN + idle
+    } else if new.is_in(State::Open) {
+        idle + 1
+    } else {
+        0
+    }
 }
 
 /// Notes that an entry had a packet, if its last one was a while ago.

@@ -23,6 +23,8 @@ pub fn initiate<T: Tables>(tables: &T, question: &Question) {
             // Of which generation it is stays as it was: the answer is judged again, and gets the name it has by now.
             if question.is(Traits::CLOSES) {
                 found.becomes(found.meta.in_state(State::Closing));
+            } else if found.meta.is_in(State::Half) && !question.is(Traits::OPENS) {
+                found.becomes(found.meta.in_state(State::Open));
             }
             return touch(tables, &found.entry);
         }
