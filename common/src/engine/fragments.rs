@@ -25,7 +25,10 @@ pub(super) fn follow<T: Flows>(tables: &T, packet: &mut Packet) -> bool {
         return false;
     }
     let first = tables.recall_datagram(&Question::of(tables, packet, NOBODY, Origin::Transit, Verdict::NONE));
+    if first == NO_FIRST {
+        return false;
+    }
     packet.traits = Traits((first >> 32) as u32);
     packet.ports = first as u32;
-    first != NO_FIRST
+    true
 }

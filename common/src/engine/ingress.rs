@@ -23,18 +23,21 @@ where
     };
     let source = address::classify(tables, packet.source, packet.is_v4());
     let destination = address::classify(tables, packet.destination, packet.is_v4());
-    let always = always::comes_in(&packet, destination, tables.slot().flags.transit());
+    // Before anything is asked about it: what a fragment is, its first one says.
+    let orphan = packet.fragment.follows() && !fragments::follow(tables, &mut packet);
+    let always = !orphan && always::comes_in(&packet, destination, tables.slot().flags.transit());
     let source = match address::admissible(tables, &packet, (source, destination), row, always) {
         Ok(source) => source,
         Err(reason) => return Decision::of(reason),
     };
-    if packet.fragment.follows() && !fragments::follow(tables, &mut packet) {
+    if orphan {
         return Decision::of(Reason::Fragment);
     }
-    if always {
-        return Decision::of(Reason::Always);
-    }
-    let decision = judge(frame, tables, &packet, source, destination);
+    let decision = if always {
+        Decision::of(Reason::Always)
+    } else {
+        judge(frame, tables, &packet, source, destination)
+    };
     fragments::remember(tables, &packet, decision);
     decision
 }

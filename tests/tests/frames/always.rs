@@ -1,7 +1,7 @@
 //! What a host cannot live without: always on, to own destinations only.
 
 use cmgate_common::reason::Reason::{
-    Bogon, NotLocal, Policy, Protocol, Redirect, Service, UnknownDestination, UnknownSource,
+    Bogon, Fragment, NotLocal, Policy, Protocol, Redirect, Service, UnknownDestination, UnknownSource,
 };
 use cmgate_tests::frames::{
     Frame, advertisement, dhcp_answer, dhcp_request, icmp, membership, redirect, solicitation, udp,
@@ -18,6 +18,7 @@ pub const CASES: &[Case] = &[
     case("groups_are_joined", HOST, groups_are_joined),
     case("mld_comes_from_the_link", HOST, mld_comes_from_the_link),
     case("dhcp_answers_the_host", HOST, dhcp_answers_the_host),
+    case("dhcp_answers_come_in_pieces", HOST, dhcp_answers_come_in_pieces),
     case("dhcp_answers_come_from_the_servers_port", HOST, dhcp_answers_come_from_the_servers_port),
     case("none_of_it_is_for_others", RELAY, none_of_it_is_for_others),
     case("redirects_drop", HOST, redirects_drop),
@@ -99,6 +100,22 @@ fn dhcp_answers_the_host(gate: &mut Gate<'_>) {
     // To the address it offers (RFC 2131, 4.1).
     gate.expect(dhcp_answer("10.1.1.30 > 10.1.1.77"), always());
     gate.expect(dhcp_answer("fe80::30 > fe80::77"), drop(NotLocal));
+}
+
+/// Options can make an answer longer than a frame.
+fn dhcp_answers_come_in_pieces(gate: &mut Gate<'_>) {
+    for ends in ["10.1.1.30 > 10.1.1.20", "172.16.9.9 > 255.255.255.255", "fe80::30 > fe80::20"] {
+        let answer = dhcp_answer(ends).payload(&[7; 96]);
+        gate.expect(answer.clone().piece(7, 40, None), drop(Fragment));
+        gate.expect(answer.clone().piece(7, 0, 40), always());
+        gate.expect(answer.clone().piece(7, 40, 80), always());
+        gate.expect(answer.clone().piece(7, 80, None), always());
+        gate.expect(answer.piece(8, 80, None), drop(Fragment));
+    }
+    // It opens the way to nothing else: another sender's piece, or one of another protocol.
+    gate.expect(udp("10.1.1.31:67 > 10.1.1.20:68").payload(&[7; 96]).piece(7, 40, None), drop(Fragment));
+    // A piece that cannot be one says so first.
+    gate.expect(udp("127.0.0.1:67 > 10.1.1.20:68").payload(&[7; 96]).piece(7, 40, None), drop(Bogon));
 }
 
 fn dhcp_answers_come_from_the_servers_port(gate: &mut Gate<'_>) {
