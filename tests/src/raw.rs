@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use etherparse::{IpSlice, PacketBuilder};
+use etherparse::{IpSlice, PacketBuilder, PacketBuilderStep, TcpHeader};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, SockaddrIn6, sendto, setsockopt,
     socket, sockopt,
@@ -76,11 +76,28 @@ impl Raw {
         sendto(self.v6.as_raw_fd(), packet, &to, MsgFlags::empty()).map(drop)
     }
 
+    /// Sends the first packet of a handshake from one end to the other.
+    ///
+    /// # Errors
+    /// As [`Self::syn_ack`].
+    pub fn syn(&self, from: SocketAddr, to: SocketAddr) -> Result<()> {
+        self.send(from, to, |tcp| tcp.syn())
+    }
+
     /// Sends what looks like the second packet of a handshake, an answer, from one end to the other.
     ///
     /// # Errors
     /// When the ends are of different families, or the kernel does not take it.
     pub fn syn_ack(&self, from: SocketAddr, to: SocketAddr) -> Result<()> {
+        self.send(from, to, |tcp| tcp.syn().ack(1))
+    }
+
+    fn send(
+        &self,
+        from: SocketAddr,
+        to: SocketAddr,
+        flags: impl FnOnce(PacketBuilderStep<TcpHeader>) -> PacketBuilderStep<TcpHeader>,
+    ) -> Result<()> {
         let mut packet = Vec::new();
         let ip = match (from, to) {
             (SocketAddr::V4(from), SocketAddr::V4(to)) => {
@@ -91,7 +108,7 @@ impl Raw {
             }
             _ => bail!("{from} and {to} are of different families"),
         };
-        ip.tcp(from.port(), to.port(), 1, 64240).syn().ack(1).write(&mut packet, &[])?;
+        flags(ip.tcp(from.port(), to.port(), 1, 64240)).write(&mut packet, &[])?;
         match to {
             SocketAddr::V4(to) => self.to_v4(&packet, *to.ip()),
             SocketAddr::V6(to) => self.to_v6(&packet, *to.ip()),

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use aya::programs::ProgramInfo;
 use cmgate_common::layout::control::Flags;
 use cmgate_common::layout::counters::{Count, Stat};
+use cmgate_common::layout::entry::Table;
 use cmgate_common::layout::{SLOTS, VERSION};
 use cmgate_common::reason::Outcome;
 
@@ -94,6 +95,8 @@ pub struct MapUse {
     pub entries: u64,
     /// Entries there is room for.
     pub capacity: u64,
+    /// Entries that gave way to others before their time, since the maps were made; `None` where that is not counted.
+    pub evicted: Option<u64>,
 }
 
 /// A program in the kernel.
@@ -120,22 +123,42 @@ pub fn inspect(root: &Path) -> Result<Option<Live>, Error> {
     }
     let control = ControlBlock::open(&pins)?;
     let slot = control.slot(control.enforced());
-    let clock = pins.program(load::CLOCK);
-    let clock = sys::open_pin(&clock).map_err(|source| Error::pin("cannot open", &clock, source))?;
-    let now = Moment::now(&clock)?;
+    let now = now(&pins)?;
     let names = Names::open(&pins)?;
     let interfaces = interfaces(&pins, &control)?;
+    let stats = counters::stats(&pins)?;
     Ok(Some(Live {
         layout: VERSION,
         generation: slot.generation,
         flags: slot.flags,
         outcomes: outcomes(&pins, &interfaces)?,
         flows: flows(&pins, &names, &now)?,
-        stats: counters::stats(&pins)?,
-        maps: map_uses(&pins, &control, &names, now.ticks)?,
+        stats,
+        maps: map_uses(&pins, &control, &names, &stats, now.ticks)?,
         programs: programs(&pins, &interfaces)?,
         interfaces,
     }))
+}
+
+/// How full the maps below `root` are; `None` where nothing is pinned. Much less to read than [`inspect`].
+///
+/// # Errors
+///
+/// As for [`inspect`].
+pub fn usage(root: &Path) -> Result<Option<Vec<MapUse>>, Error> {
+    let pins = Pins::below(root);
+    pins.check()?;
+    if !pins.exist()? {
+        return Ok(None);
+    }
+    let (control, names) = (ControlBlock::open(&pins)?, Names::open(&pins)?);
+    map_uses(&pins, &control, &names, &counters::stats(&pins)?, now(&pins)?.ticks).map(Some)
+}
+
+fn now(pins: &Pins) -> Result<Moment, Error> {
+    let clock = pins.program(load::CLOCK);
+    let clock = sys::open_pin(&clock).map_err(|source| Error::pin("cannot open", &clock, source))?;
+    Moment::now(&clock)
 }
 
 fn interfaces(pins: &Pins, control: &ControlBlock) -> Result<Vec<LiveInterface>, Error> {
@@ -188,7 +211,13 @@ fn flows(pins: &Pins, names: &Names, now: &Moment) -> Result<Vec<FlowCounters>, 
     Ok(flows.collect())
 }
 
-fn map_uses(pins: &Pins, control: &ControlBlock, names: &Names, now: u64) -> Result<Vec<MapUse>, Error> {
+fn map_uses(
+    pins: &Pins,
+    control: &ControlBlock,
+    names: &Names,
+    stats: &[u64; Stat::COUNT as usize],
+    now: u64,
+) -> Result<Vec<MapUse>, Error> {
     let timeouts = control.slot(control.enforced()).timeouts;
     let (tables, pages) = maps::TABLES.shared(&pins.map(maps::TABLES.name))?;
     let mut uses = vec![
@@ -196,17 +225,24 @@ fn map_uses(pins: &Pins, control: &ControlBlock, names: &Names, now: u64) -> Res
             map: "tables",
             entries: occupancy::pages(&tables, pages / SLOTS, control.enforced()),
             capacity: u64::from(pages / SLOTS),
+            evicted: None,
         },
         MapUse {
             map: "flow_names",
             entries: names.ids().len() as u64,
             capacity: u64::from(cmgate_common::layout::counters::FLOW_COUNTERS),
+            evicted: None,
         },
     ];
     for (map, table, spec) in occupancy::AGEING {
         let (entries, capacity) = spec.shared(&pins.map(spec.name))?;
         let entries = occupancy::alive(&entries, table, &timeouts, now);
-        uses.push(MapUse { map, entries, capacity: u64::from(capacity) });
+        let evicted = match table {
+            Table::Pending => Some(stats[Stat::PendingEvicted as usize]),
+            Table::Answered => Some(stats[Stat::AnsweredEvicted as usize]),
+            Table::Fragments => None,
+        };
+        uses.push(MapUse { map, entries, capacity: u64::from(capacity), evicted });
     }
     Ok(uses)
 }

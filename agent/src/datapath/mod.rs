@@ -46,7 +46,7 @@ use shared::Shared;
 
 pub use error::Error;
 pub use events::{DropEvent, Events};
-pub use inspect::{FlowCounters, Live, LiveInterface, MapUse, OutcomeCount, ProgramUse, inspect};
+pub use inspect::{FlowCounters, Live, LiveInterface, MapUse, OutcomeCount, ProgramUse, inspect, usage};
 pub use nic::{Attached, Egress, Mode, Nic, Note, Xdp};
 pub use probe::{Hook, Judgement, Probe};
 pub use publish::{Generation, IdleTimes, Parameters, Published};

@@ -1,4 +1,5 @@
-//! What stands beside the gate and may fail without it: metrics, the control socket, the ear for drops.
+//! What stands beside the gate and may fail without it: metrics, the control socket, the ear for drops, the eye on the
+//! tables.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use crate::observation::control::{self, Desk, ReloadRequest};
 use crate::observation::drops::{Drop, Sample};
 use crate::observation::page;
 
+use super::pressure;
 use super::surroundings::Surroundings;
 
 /// Where the control socket is while the file that could say otherwise cannot be read.
@@ -48,6 +50,7 @@ impl Doors {
         let desk = Desk { board: board.clone(), sample: sample.clone(), pins: pins.clone(), reloads: asking };
         tokio::spawn(page::serve(metrics_at, board.clone(), pins.clone()));
         let answering = tokio::spawn(control::serve(control_at, desk));
+        tokio::spawn(pressure::watch(pins.clone(), board.clone()));
         tokio::spawn(hear(pins, sample, board.clone(), here));
         Self { metrics, control, answering, reloads }
     }

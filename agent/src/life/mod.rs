@@ -12,6 +12,7 @@ mod gate;
 mod notify;
 mod orders;
 pub mod parameters;
+mod pressure;
 mod reload;
 mod sources;
 pub mod surroundings;

@@ -95,6 +95,10 @@ fn live_metrics(live: &Live, page: &mut Page<'_, '_>) -> fmt::Result {
     };
     page.gauges("cmgate_map_entries", "Entries in use", maps(|map| map.entries))?;
     page.gauges("cmgate_map_capacity", "Entries there is room for", maps(|map| map.capacity))?;
+    let evicted = live.maps.iter().filter_map(|map| Some((labels([("map", map.map)]), map.evicted?)));
+    page.counters("cmgate_map_evicted", "Entries that gave way to others before their time", evicted)?;
+    let refused = [(Labels::new(), live.stats[Stat::Refused as usize])];
+    page.counters("cmgate_map_refused", "Flows not remembered for want of a place they may have", refused)?;
     let lost = [(Labels::new(), live.stats[Stat::EventsLost as usize])];
     page.counters("cmgate_events_lost", "Drops that were counted and could not be sampled", lost)
 }
@@ -230,7 +234,7 @@ mod tests {
             ],
             flows: vec![flow("client:management-point/https/tcp", 5), flow("allow/odd:name/x", 0)],
             stats: [9, 0, 0, 0, 0, 0],
-            maps: vec![MapUse { map: "answered", entries: 4, capacity: 65_536 }],
+            maps: vec![MapUse { map: "answered", entries: 4, capacity: 65_536, evicted: Some(2) }],
             programs: Vec::new(),
         }
     }
@@ -289,6 +293,12 @@ mod tests {
         # HELP cmgate_map_capacity Entries there is room for
         # TYPE cmgate_map_capacity gauge
         cmgate_map_capacity{map="answered"} 65536.0
+        # HELP cmgate_map_evicted Entries that gave way to others before their time
+        # TYPE cmgate_map_evicted counter
+        cmgate_map_evicted_total{map="answered"} 2
+        # HELP cmgate_map_refused Flows not remembered for want of a place they may have
+        # TYPE cmgate_map_refused counter
+        cmgate_map_refused_total 0
         # HELP cmgate_events_lost Drops that were counted and could not be sampled
         # TYPE cmgate_events_lost counter
         cmgate_events_lost_total 9

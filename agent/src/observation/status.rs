@@ -75,6 +75,8 @@ pub struct TableUse {
     pub entries: u64,
     /// Entries there is room for.
     pub capacity: u64,
+    /// Entries that gave way to others before their time; `None` where that is not counted.
+    pub evicted: Option<u64>,
 }
 
 impl Status {
@@ -134,7 +136,12 @@ impl Gate {
             tables: live
                 .maps
                 .iter()
-                .map(|map| TableUse { map: map.map.to_owned(), entries: map.entries, capacity: map.capacity })
+                .map(|map| TableUse {
+                    map: map.map.to_owned(),
+                    entries: map.entries,
+                    capacity: map.capacity,
+                    evicted: map.evicted,
+                })
                 .collect(),
             layout: live.layout,
         }
@@ -215,7 +222,12 @@ pub(super) mod tests {
             egress: "track".to_owned(),
             interfaces: vec![interface("eth1", Some("native")), interface("eth2", None)],
             totals: totals.clone(),
-            tables: vec![TableUse { map: "answered".to_owned(), entries: 5, capacity: 65_536 }],
+            tables: vec![TableUse {
+                map: "answered".to_owned(),
+                entries: 5,
+                capacity: 65_536,
+                evicted: Some(0),
+            }],
             layout: 1,
         };
         Status { agent: Some(board.read()), gate: Some(gate) }
@@ -340,7 +352,8 @@ pub(super) mod tests {
               {
                 "map": "answered",
                 "entries": 5,
-                "capacity": 65536
+                "capacity": 65536,
+                "evicted": 0
               }
             ],
             "layout": 1

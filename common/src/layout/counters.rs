@@ -44,11 +44,11 @@ pub enum Stat {
     EventsLost = 0,
     /// Entries made in the table of unanswered flows.
     PendingMade = 1,
-    /// Unanswered entries that gave way to a newer one before their time.
+    /// Entries of flows that are not open, unanswered ones mostly, that gave way to a newer one before their time.
     PendingEvicted = 2,
     /// Entries moved to the table of answered flows.
     AnsweredMade = 3,
-    /// Answered entries that gave way before their time: the table is too small.
+    /// Entries of open flows that gave way before their time: the table is too small.
     AnsweredEvicted = 4,
     /// Entries not made: another CPU was writing the place, or open flows had every place of one that is not open yet.
     Refused = 5,

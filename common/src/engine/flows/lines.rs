@@ -123,12 +123,12 @@ pub(super) fn insert<T: Tables>(tables: &T, table: Table, key: &Key, record: Rec
     entry.store(word::VERDICT, u64::from(record.verdict.0) | u64::from(record.note) << 32);
     key.store(&entry);
     entry.store(word::META, record.meta.released_after(claim).0);
-    match (table, best < FREE_PLACE) {
-        (Table::Pending, false) => tables.count(Stat::PendingMade),
-        (Table::Pending, true) => tables.count(Stat::PendingEvicted),
-        (Table::Answered, false) => tables.count(Stat::AnsweredMade),
-        (Table::Answered, true) => tables.count(Stat::AnsweredEvicted),
+    match (table, best) {
         (Table::Fragments, _) => {}
+        (_, NOT_OPEN..FREE_PLACE) => tables.count(Stat::PendingEvicted),
+        (Table::Pending, _) => tables.count(Stat::PendingMade),
+        (Table::Answered, FREE_PLACE..) => tables.count(Stat::AnsweredMade),
+        (Table::Answered, _) => tables.count(Stat::AnsweredEvicted),
     }
     true
 }
