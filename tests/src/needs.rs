@@ -11,6 +11,8 @@ pub enum Need {
     Root,
     /// bpffs on `/sys/fs/bpf`.
     Bpffs,
+    /// A kernel of this version, or newer.
+    Kernel(u32, u32),
     /// A program of the table in this file.
     Program(&'static str),
     /// Each of these.
@@ -103,6 +105,11 @@ impl Need {
                 let mounted = mounts.lines().any(|line| line.contains(" /sys/fs/bpf bpf "));
                 (!mounted).then(|| "needs bpffs: mount -t bpf bpf /sys/fs/bpf".to_owned())
             }
+            Self::Kernel(major, minor) => {
+                let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+                (version(&release) < (major, minor))
+                    .then(|| format!("needs Linux {major}.{minor}; this is {}", release.trim()))
+            }
             Self::Program(program) => {
                 let package = PACKAGES
                     .iter()
@@ -113,6 +120,12 @@ impl Need {
             Self::Each(needs) => unmet(needs),
         }
     }
+}
+
+/// Major and minor of a kernel's release; (0, 0) where there are none to read.
+fn version(release: &str) -> (u32, u32) {
+    let mut parts = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
 fn is_installed(program: &str) -> bool {
@@ -137,7 +150,7 @@ mod tests {
         let of = |need: &Need| match need {
             Need::Program(program) => vec![*program],
             Need::Each(needs) => programs(needs),
-            Need::Root | Need::Bpffs => Vec::new(),
+            Need::Root | Need::Bpffs | Need::Kernel(..) => Vec::new(),
         };
         needs.iter().flat_map(of).collect()
     }
@@ -149,6 +162,15 @@ mod tests {
         for program in needed {
             assert!(PACKAGES.iter().any(|(name, _)| *name == program), "{program} has no package");
         }
+    }
+
+    #[test]
+    fn kernels_are_told_by_major_and_minor() {
+        assert_eq!(version("6.18.44-cloud"), (6, 18));
+        assert_eq!(version("6.1.0-31-amd64\n"), (6, 1));
+        assert_eq!(version("6.12+deb13-amd64"), (6, 12));
+        assert_eq!(version(""), (0, 0));
+        assert!(Need::Kernel(2, 6).unmet().is_none() && Need::Kernel(99, 0).unmet().is_some());
     }
 
     #[test]

@@ -54,6 +54,23 @@ impl Datapath {
         Ok(value == on)
     }
 
+    /// Lets the ingress program have a frame whose first buffer ends after `linear` bytes, as a NIC may split one. Says
+    /// whether the frame goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::rehearse`]; the kernel takes such frames since 6.18.
+    pub fn rehearse_in_buffers(&mut self, row: u32, frame: &[u8], linear: u32) -> Result<bool, Error> {
+        self.control.set_row(LOOPBACK, row);
+        let program = self.programs.fd(LinkKind::Ingress)?;
+        let value = sys::test_run_in_buffers(program, frame, linear).map_err(|error| Error::Program {
+            program: "of the hook Ingress".to_owned(),
+            reason: format!("it cannot be run on a frame of several buffers: {error}"),
+            is_final: true,
+        })?;
+        Ok(value == XDP_PASS)
+    }
+
     /// The programs that judge, attached or not: ingress, egress and probe.
     ///
     /// # Errors

@@ -94,6 +94,10 @@ struct TestRun {
     data_out: u64,
     repeat: u32,
     duration: u32,
+    context_in_length: u32,
+    context_out_length: u32,
+    context_in: u64,
+    context_out: u64,
 }
 
 // SAFETY: `pathname` points to a C string that its maker keeps.
@@ -208,6 +212,25 @@ pub fn detach_link(link: BorrowedFd<'_>) -> io::Result<()> {
 /// Runs a program once over `data` and returns what it returned.
 pub fn test_run(program: impl AsFd, data: &[u8]) -> io::Result<u32> {
     test_runs(program, data, 1)
+}
+
+/// Runs an XDP program once over `data`, of which only the first `linear` bytes stand in the frame's first buffer, and
+/// returns what it returned (Linux 6.18; EINVAL before).
+pub fn test_run_in_buffers(program: impl AsFd, data: &[u8], linear: u32) -> io::Result<u32> {
+    // `struct xdp_md`: data, data_end, data_meta, and the device's three numbers.
+    let context = [0, linear, 0, 0, 0, 0u32];
+    let length = u32::try_from(data.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let mut run = TestRun {
+        fd: descriptor(program.as_fd()),
+        data_in_length: length,
+        data_in: data.as_ptr() as u64,
+        repeat: 1,
+        context_in_length: size_of_val(&context) as u32,
+        context_in: context.as_ptr() as u64,
+        ..TestRun::default()
+    };
+    bpf(PROG_TEST_RUN, &mut run)?;
+    Ok(run.result)
 }
 
 /// Runs a program `repeat` times over `data` and returns what it returned last.

@@ -41,6 +41,15 @@ impl Kernel {
         Ok(self.probe.judge(slot, hook, row, frame)?)
     }
 
+    /// Lets a frame come in whose first buffer ends after `linear` bytes; says whether it goes on.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not take the frame.
+    pub fn run_in_buffers(&mut self, row: u32, frame: &[u8], linear: usize) -> Result<bool> {
+        Ok(self.datapath.rehearse_in_buffers(row, frame, u32::try_from(linear)?)?)
+    }
+
     /// The programs that judge.
     ///
     /// # Errors

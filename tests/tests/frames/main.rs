@@ -5,6 +5,7 @@ mod addresses;
 mod always;
 mod audit;
 mod broadcast;
+mod buffers;
 mod egress;
 mod errors;
 mod extensions;
@@ -76,6 +77,9 @@ const SUBJECTS: &[(&str, &[Case])] = &[
 
 const KERNEL: &[Need] = &[Need::Root, Need::Bpffs];
 
+/// Since then the kernel runs a program on a frame whose first buffer is as short as one likes.
+const BUFFERS: &[Need] = &[Need::Each(KERNEL), Need::Kernel(6, 18)];
+
 /// The programs, loaded by the first case that needs them and used by one after the other.
 static LOADED: Mutex<Option<Kernel>> = Mutex::new(None);
 
@@ -90,6 +94,7 @@ fn main() -> ExitCode {
             }
         }
     }
+    suite = suite.test("kernel::buffers::headers_lie_in_any_buffer", BUFFERS, || with_kernel(buffers::agree));
     let code = suite.test("every_reason_is_reached", &[], every_reason_is_reached).run();
     // Statics are not dropped, and the pins would stay.
     drop(loaded().take());
@@ -105,14 +110,20 @@ fn memory(case: &Case) -> Result<BTreeSet<Reason>> {
 }
 
 fn kernel(case: &Case) -> Result<()> {
+    with_kernel(|kernel| {
+        (case.frames)(&mut Gate::new(kernel, &case.on)?);
+        Ok(())
+    })
+}
+
+fn with_kernel(run: impl FnOnce(&mut Kernel) -> Result<()>) -> Result<()> {
     let mut loaded = loaded();
     if loaded.is_none() {
         *loaded = Some(Kernel::load(1 << 12)?);
     }
     let kernel = loaded.as_mut().context("it was loaded just now")?;
     kernel.forget()?;
-    (case.frames)(&mut Gate::new(kernel, &case.on)?);
-    Ok(())
+    run(kernel)
 }
 
 /// A case that failed leaves nothing that the next one would not put right.
