@@ -78,10 +78,17 @@ pub const NOTIFICATION_FLOW: &str = "client:management-point/notification/tcp";
 pub const HTTPS_FLOW: &str = "client:distribution-point/https/tcp";
 /// Where that flow is written.
 pub const HTTPS_SECTION: &str = "Client --> Distribution point, both standard and pull";
+/// What clients ask of `mp01` on port 69 in the site of [`with_pxe`].
+pub const TFTP_FLOW: &str = "client:distribution-point-pxe/tftp/udp";
 /// Bytes of `/content/large`.
 pub const LARGE: u64 = 32 << 20;
 /// Bytes per second of a download of it.
 const RATE: u64 = 4 << 20;
+
+/// The [`SITE`] with `mp01` as a PXE server, too.
+pub fn with_pxe() -> String {
+    SITE.replace(r#""distribution-point"]"#, r#""distribution-point-pxe"]"#)
+}
 
 /// A topology with a machine for the gate and one that serves; on a host both are the same.
 pub trait Lab {

@@ -11,13 +11,14 @@ use cmgate_tests::interrupted::retried;
 use cmgate_tests::{
     client,
     metrics::{Page, count},
-    needs::LAB_WITH_AGENT,
+    needs::{LAB_WITH_AGENT, LAB_WITH_TFTP},
     netns::Netns,
     raw::Raw,
     scene::{self, HTTPS_FLOW, NOTIFICATION, NOTIFICATION_FLOW, Scene},
     server::{Nginx, Web},
     stream::Stream,
     suite::Suite,
+    tftp::Tftp,
     topology::{CLIENT, Hosted, SERVER, STRANGER},
 };
 
@@ -38,6 +39,7 @@ services = ["udp/514", "tcp/601"]
 fn main() -> ExitCode {
     Suite::new()
         .test("clients_are_served_by_the_hosts_roles", LAB_WITH_AGENT, clients_are_served_by_the_hosts_roles)
+        .test("tftp_serves_in_blocks_above_the_mtu", LAB_WITH_TFTP, tftp_serves_in_blocks_above_the_mtu)
         .test("strangers_get_nothing", LAB_WITH_AGENT, strangers_get_nothing)
         .test("failsafe_admits_its_network_alone", LAB_WITH_AGENT, failsafe_admits_its_network_alone)
         .test("what_the_host_opens_is_answered", LAB_WITH_AGENT, what_the_host_opens_is_answered)
@@ -71,6 +73,32 @@ fn clients_are_served_by_the_hosts_roles() -> Result<()> {
         let after = scene.page()?;
         ensure!(after.flow(scene::ALLOW) - before.flow(scene::ALLOW) == 1.0, "one echo request");
         ensure!(after.drops_since(&before) == [("service", 1.0)].into(), "{:?}", after.drops_since(&before));
+    }
+    Ok(())
+}
+
+/// To a client its answers leave freely; from another machine they come back in pieces that follow their first.
+fn tftp_serves_in_blocks_above_the_mtu() -> Result<()> {
+    let scene = Scene::host(scene::HOST, &scene::with_pxe())?;
+    let Hosted { host, client, stranger, .. } = &scene.lab;
+    let (served, elsewhere) = (Tftp::start(host, 100_000)?, Tftp::start(stranger, 100_000)?);
+    let _agent = scene.start()?;
+    for (own, other) in SERVER.each().into_iter().zip(STRANGER.each()) {
+        let before = scene.page()?;
+        ensure!(served.fetch_in_blocks(client, own, 8_000, LIMIT)?, "the file did not come from {own}");
+        let after = scene.page()?;
+        ensure!(after.flow(scene::TFTP_FLOW) > before.flow(scene::TFTP_FLOW), "the request is not counted");
+        let answers = after.admitted("return") - before.admitted("return");
+        ensure!(answers >= 13.0, "{answers} blocks of 13 are acknowledged");
+        ensure!(after.drops_since(&before).is_empty(), "{:?}", after.drops_since(&before));
+
+        let before = scene.page()?;
+        ensure!(elsewhere.fetch_in_blocks(host, other, 8_000, LIMIT)?, "the file did not come from {other}");
+        let after = scene.page()?;
+        let pieces = after.admitted("return") - before.admitted("return");
+        ensure!(pieces >= 12.0 * 6.0, "{pieces} pieces came back");
+        ensure!(after.drops_since(&before).is_empty(), "{:?}", after.drops_since(&before));
+        ensure!(!served.fetch_in_blocks(stranger, own, 8_000, SILENCE)?, "the stranger got the file");
     }
     Ok(())
 }

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         .test("every_datagram_and_echo_is_counted", LAB_WITH_AGENT, every_datagram_and_echo_is_counted)
         .test("a_path_with_a_narrow_hop_is_found_out", LAB_WITH_AGENT, a_path_with_a_narrow_hop_is_found_out)
         .test("addresses_stay_behind_their_interface", LAB_WITH_AGENT, addresses_stay_behind_their_interface)
+        .test("tftp_passes_in_blocks_above_the_mtu", LAB_WITH_TFTP, tftp_passes_in_blocks_above_the_mtu)
         .test("tftp_answers_from_a_fresh_port", LAB_WITH_TFTP, tftp_answers_from_a_fresh_port)
         .run()
 }
@@ -192,10 +193,27 @@ fn addresses_stay_behind_their_interface() -> Result<()> {
     Ok(())
 }
 
+/// Boot loaders ask for large blocks, which come in pieces.
+fn tftp_passes_in_blocks_above_the_mtu() -> Result<()> {
+    let scene = Scene::relay(scene::RELAY, &scene::with_pxe())?;
+    let Relayed { client, stranger, server, .. } = &scene.lab;
+    let tftp = Tftp::start(server, 100_000)?;
+    let _agent = scene.start()?;
+    for address in SERVER.each() {
+        let before = scene.page()?;
+        ensure!(tftp.fetch_in_blocks(client, address, 8_000, LIMIT)?, "the file did not come from {address}");
+        let after = scene.page()?;
+        // 13 blocks in six pieces each, but for the last, and their acknowledgements.
+        let frames = after.flow(scene::TFTP_FLOW) - before.flow(scene::TFTP_FLOW);
+        ensure!(frames >= 12.0 * 6.0 + 13.0, "{frames} frames are counted");
+        ensure!(after.drops_since(&before).is_empty(), "{:?}", after.drops_since(&before));
+        ensure!(!tftp.fetch_in_blocks(stranger, address, 8_000, SILENCE)?, "the stranger got the file");
+    }
+    Ok(())
+}
+
 fn tftp_answers_from_a_fresh_port() -> Result<()> {
-    const FLOW: &str = "client:distribution-point-pxe/tftp/udp";
-    let site = scene::SITE.replace(r#""distribution-point"]"#, r#""distribution-point-pxe"]"#);
-    let scene = Scene::relay(scene::RELAY, &site)?;
+    let scene = Scene::relay(scene::RELAY, &scene::with_pxe())?;
     let Relayed { client, stranger, server, .. } = &scene.lab;
     let tftp = Tftp::start(server, 100_000)?;
     let _agent = scene.start()?;
@@ -204,8 +222,8 @@ fn tftp_answers_from_a_fresh_port() -> Result<()> {
         ensure!(tftp.fetch(client, address, LIMIT)?, "the file did not come from {address}");
         let after = scene.page()?;
         // 196 blocks of 512 bytes and their acknowledgements, and the request.
-        let frames = after.flow(FLOW) - before.flow(FLOW);
-        ensure!(frames >= 2.0 * 196.0, "{frames} frames are counted under {FLOW}");
+        let frames = after.flow(scene::TFTP_FLOW) - before.flow(scene::TFTP_FLOW);
+        ensure!(frames >= 2.0 * 196.0, "{frames} frames are counted");
         ensure!(after.drops_since(&before).is_empty(), "{:?}", after.drops_since(&before));
         ensure!(!tftp.fetch(stranger, address, SILENCE)?, "the stranger got the file");
 
