@@ -6,6 +6,7 @@ mod always;
 mod audit;
 mod broadcast;
 mod buffers;
+mod dhcp_relay;
 mod egress;
 mod errors;
 mod extensions;
@@ -60,6 +61,7 @@ const SUBJECTS: &[(&str, &[Case])] = &[
     ("always", always::CASES),
     ("audit", audit::CASES),
     ("broadcast", broadcast::CASES),
+    ("dhcp_relay", dhcp_relay::CASES),
     ("egress", egress::CASES),
     ("errors", errors::CASES),
     ("extensions", extensions::CASES),
@@ -95,6 +97,7 @@ fn main() -> ExitCode {
         }
     }
     suite = suite.test("kernel::buffers::headers_lie_in_any_buffer", BUFFERS, || with_kernel(buffers::agree));
+    suite = suite.test("every_reason_is_documented", &[], every_reason_is_documented);
     let code = suite.test("every_reason_is_reached", &[], every_reason_is_reached).run();
     // Statics are not dropped, and the pins would stay.
     drop(loaded().take());
@@ -129,6 +132,26 @@ fn with_kernel(run: impl FnOnce(&mut Kernel) -> Result<()>) -> Result<()> {
 /// A case that failed leaves nothing that the next one would not put right.
 fn loaded() -> MutexGuard<'static, Option<Kernel>> {
     LOADED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Each reason has a row of its table in the docs, with what it means and, where it drops, what to do about it.
+fn every_reason_is_documented() -> Result<()> {
+    let page = include_str!("../../../docs/reasons.md");
+    let (admitting, dropping) = page.split_once("## To drop").context("the page has two tables")?;
+    for reason in Reason::ALL {
+        let (table, columns) = if reason.admits() { (admitting, 2) } else { (dropping, 3) };
+        let row = table.lines().find(|line| line.starts_with(&format!("| `{}` |", reason.name())));
+        let row = row.with_context(|| format!("docs/reasons.md does not name {}", reason.name()))?;
+        let said = row.trim_matches('|').split('|').filter(|column| !column.trim().is_empty()).count();
+        ensure!(said == columns, "docs/reasons.md says {said} things of {columns} about {}", reason.name());
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+    ensure!(
+        rows == Reason::ALL.len(),
+        "docs/reasons.md has {rows} reasons, and there are {}",
+        Reason::ALL.len()
+    );
+    Ok(())
 }
 
 fn every_reason_is_reached() -> Result<()> {
