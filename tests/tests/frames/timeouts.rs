@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cmgate_common::reason::Reason::{Allow, Fragment, NoState, Policy, Return, UnknownSource};
 use cmgate_tests::frames::{tcp, udp};
-use cmgate_tests::gate::{Expected, Gate, admit, drop, ignored};
+use cmgate_tests::gate::{Expected, Gate, Written, admit, drop, ignored};
 
 use crate::{Case, in_memory};
 use cmgate_tests::world::{CLIENTS, HOST, HTTPS, MONITORING, RELAY, SERVERS};
@@ -15,6 +15,7 @@ pub const CASES: &[Case] = &[
     in_memory("closing_connections_live_a_minute", HOST, closing_connections_live_a_minute),
     in_memory("datagrams_live_three_minutes", HOST, datagrams_live_three_minutes),
     in_memory("openings_live_half_a_minute", HOST, openings_live_half_a_minute),
+    in_memory("each_is_the_operators_to_set", CONFIGURED, each_is_the_operators_to_set),
     in_memory("packets_of_either_side_keep_a_flow", RELAY, packets_of_either_side_keep_a_flow),
     in_memory("forbidden_packets_keep_nothing", HOST, forbidden_packets_keep_nothing),
     in_memory("fragments_live_half_a_minute", HOST, fragments_live_half_a_minute),
@@ -81,6 +82,56 @@ fn openings_live_half_a_minute(gate: &mut Gate<'_>) {
     gate.expect_leaving(tcp(ASKS).syn(), ignored().opening());
     gate.wait(Duration::from_secs(30));
     gate.expect(tcp(ASKS).syn().answer(), answered().answering());
+}
+
+/// None of them what it is by default.
+const CONFIGURED: Written<'static> = Written {
+    host: r#"
+        host = "mp01"
+        interfaces = ["eth0"]
+        mode = "enforce"
+        [failsafe]
+        services = ["tcp/22"]
+        from = ["10.0.0.0/24"]
+        [flow-table]
+        tcp-established = "5m"
+        closing = "7s"
+        udp = "11s"
+        unanswered = "3s"
+    "#,
+    ..HOST
+};
+
+fn each_is_the_operators_to_set(gate: &mut Gate<'_>) {
+    let open = |gate: &mut Gate<'_>| {
+        gate.expect_leaving(tcp(ASKS).syn(), ignored().opening());
+        gate.expect(tcp(ASKS).syn().answer(), answered().answering());
+        gate.expect_leaving(tcp(ASKS), ignored());
+    };
+    open(gate);
+    gate.wait(Duration::from_secs(5 * 60));
+    gate.expect(tcp(ASKS).answer(), answered());
+    gate.wait(Duration::from_secs(5 * 60) + TICK);
+    gate.expect(tcp(ASKS).answer(), drop(UnknownSource));
+
+    open(gate);
+    gate.expect_leaving(tcp(ASKS).fin(), ignored());
+    gate.wait(Duration::from_secs(7));
+    gate.expect(tcp(ASKS).answer(), answered());
+    gate.wait(Duration::from_secs(7) + TICK);
+    gate.expect(tcp(ASKS).answer(), drop(UnknownSource));
+
+    let asks = udp("10.1.1.20:50000 > 8.8.8.8:53");
+    gate.expect_leaving(&asks, ignored().opening());
+    gate.expect(asks.clone().answer(), answered().answering());
+    gate.wait(Duration::from_secs(11));
+    gate.expect(asks.clone().answer(), answered());
+    gate.wait(Duration::from_secs(11) + TICK);
+    gate.expect(asks.answer(), drop(UnknownSource));
+
+    gate.expect_leaving(tcp(ASKS).syn(), ignored().opening());
+    gate.wait(Duration::from_secs(3) + TICK);
+    gate.expect(tcp(ASKS).syn().answer(), drop(UnknownSource));
 }
 
 fn packets_of_either_side_keep_a_flow(gate: &mut Gate<'_>) {
