@@ -12,6 +12,7 @@ pub mod dice;
 pub mod evidence;
 pub mod explain;
 pub mod frames;
+pub mod fuzz;
 pub mod gate;
 pub mod install;
 pub mod interrupted;

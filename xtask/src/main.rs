@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod cargo;
 mod demo;
+mod fuzz;
 mod lint;
 mod setup;
 mod test;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-/// Set-up, build, test, demo, bench and lint of cmgate.
+/// Set-up, build, test, demo, fuzz, bench and lint of cmgate.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
 struct Arguments {
@@ -33,6 +34,8 @@ enum Task {
     Lint,
     /// Show a relay enforcing a ConfigMgr site between network namespaces
     Demo(demo::Arguments),
+    /// Judge random packets by engine and lines, and fuzz what reads frames and files
+    Fuzz(fuzz::Arguments),
     /// Time the BPF programs, as ratios to a bare `XDP_DROP` program
     Bench(bench::Arguments),
 }
@@ -55,6 +58,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Test(arguments) => test::run(arguments),
         Task::Lint => lint::run(),
         Task::Demo(arguments) => demo::run(arguments),
+        Task::Fuzz(arguments) => fuzz::run(arguments),
         Task::Bench(arguments) => bench::run(arguments),
     }
 }

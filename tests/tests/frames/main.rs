@@ -17,6 +17,7 @@ mod lengths;
 mod link;
 mod options;
 mod policy;
+mod seeds;
 mod tftp;
 mod timeouts;
 mod transit;
@@ -86,6 +87,15 @@ const BUFFERS: &[Need] = &[Need::Each(KERNEL), Need::Kernel(6, 18)];
 static LOADED: Mutex<Option<Kernel>> = Mutex::new(None);
 
 fn main() -> ExitCode {
+    if let Some(folder) = std::env::var_os("CMGATE_SEEDS") {
+        return match seeds::write(folder.as_ref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error:?}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let mut suite = Suite::new();
     for (subject, cases) in SUBJECTS {
         for case in *cases {

@@ -1,0 +1,4 @@
+//! The catalogue's data; see `cmgate_tests::fuzz`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| cmgate_tests::fuzz::run("catalogue", input));

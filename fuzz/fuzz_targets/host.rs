@@ -1,0 +1,4 @@
+//! `cmgate.toml`; see `cmgate_tests::fuzz`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| cmgate_tests::fuzz::run("host", input));
