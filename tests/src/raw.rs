@@ -81,7 +81,7 @@ impl Raw {
     /// # Errors
     /// As [`Self::syn_ack`].
     pub fn syn(&self, from: SocketAddr, to: SocketAddr) -> Result<()> {
-        self.send(from, to, |tcp| tcp.syn())
+        self.send(from, to, PacketBuilderStep::syn)
     }
 
     /// Sends what looks like the second packet of a handshake, an answer, from one end to the other.
