@@ -5,7 +5,7 @@ use core::intrinsics::{AtomicOrdering, atomic_cxchg};
 use core::ptr::{NonNull, read_volatile, write_volatile};
 
 use aya_ebpf::helpers::bpf_jiffies64;
-use cmgate_common::layout::SLOTS;
+use cmgate_common::layout::SLOT_MASK;
 use cmgate_common::layout::control::{Control, PORTS, Slot};
 use cmgate_common::layout::counters::{INTERFACE_PLACES, Stat};
 use cmgate_common::layout::entry::Table;
@@ -53,16 +53,13 @@ impl Maps {
     /// The generation in `slot`.
     #[inline(always)]
     pub fn in_slot(slot: u32) -> Option<Self> {
-        // Of a narrow argument the compiler may compare one copy and index by another, of which the verifier then knows
-        // nothing.
-        Self::of_slot(maps::CONTROL.get(0)?, hide(slot.into(), 0), jiffies(), Asker::Probe)
+        Self::of_slot(maps::CONTROL.get(0)?, slot.into(), jiffies(), Asker::Probe)
     }
 
     #[inline(always)]
     fn of_slot(control: &'static Control, slot: u64, now: u64, asker: Asker) -> Option<Self> {
-        if slot >= SLOTS.into() {
-            return None;
-        }
+        let slot = slot & u64::from(SLOT_MASK);
+        // There is no image in the last place.
         let image = maps::TABLES.get_ptr(slot as u32)?.cast();
         // SAFETY: it points into the map's one value; volatile so that the compiler does not know either.
         let zero = unsafe { read_volatile(&raw const control.zero) };

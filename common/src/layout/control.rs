@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::SLOTS;
+use super::SLOT_MASK;
 use super::counters::INTERFACE_PLACES;
 use super::image::Directory;
 
@@ -10,7 +10,7 @@ use super::image::Directory;
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Control {
-    /// The slot that rules, below [`SLOTS`].
+    /// The slot that rules, below [`SLOTS`](super::SLOTS).
     pub enforced: u32,
     /// The slot that rules again once `deadline` has passed.
     pub fallback: u32,
@@ -25,12 +25,10 @@ pub struct Control {
     /// Ticks until which a flow may live whose initiator has this port: a bank for TCP, one for everything else. Here
     /// because what stands in this value is read without a look-up.
     pub ports: [u64; PORTS as usize],
-    /// The generations side by side.
-    pub slots: [Slot; SLOTS as usize],
+    /// The generations side by side; nothing is written to the last.
+    pub slots: [Slot; SLOT_MASK as usize + 1],
     /// The row of the counters that an interface has, by its index modulo [`INTERFACE_PLACES`].
     pub rows: [u32; INTERFACE_PLACES as usize],
-    /// Keeps the size a multiple of eight bytes.
-    pub reserved: u32,
 }
 
 /// Words of [`Control::ports`].
