@@ -191,7 +191,7 @@ fn outcomes(pins: &Pins, interfaces: &[LiveInterface]) -> Result<Vec<OutcomeCoun
     let name = |row| interfaces.iter().find(|interface| interface.row == row && row != 0);
     let mut outcomes = Vec::new();
     for row in rows {
-        for (hook, outcome, count) in counters::row(pins, row)? {
+        for (hook, row, outcome, count) in counters::outcomes(pins, row..row + 1)? {
             let interface = name(row).map(|interface| interface.name.clone());
             outcomes.push(OutcomeCount { row, interface, hook, outcome, count });
         }

@@ -86,11 +86,7 @@ impl Datapath {
     ///
     /// [`Error::Map`] where one cannot be read.
     pub fn counted(&self) -> Result<Counted, Error> {
-        let mut outcomes = Vec::new();
-        for row in 0..INTERFACES {
-            let of_row = counters::row(&self.pins, row)?;
-            outcomes.extend(of_row.into_iter().map(|(hook, outcome, count)| (hook, row, outcome, count)));
-        }
+        let outcomes = counters::outcomes(&self.pins, 0..INTERFACES)?;
         let names = Names::open(&self.pins)?;
         let flows = counters::flows(&self.pins, names.ids().len() as u32)?;
         let flows = names.ids().iter().cloned().zip(flows).filter(|(_, flow)| flow.packets != 0);

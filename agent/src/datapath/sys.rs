@@ -13,6 +13,7 @@ const OBJ_PIN: libc::c_long = 6;
 const OBJ_GET: libc::c_long = 7;
 const PROG_TEST_RUN: libc::c_long = 10;
 const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
+const MAP_LOOKUP_BATCH: libc::c_long = 24;
 const LINK_CREATE: libc::c_long = 28;
 const LINK_UPDATE: libc::c_long = 29;
 const LINK_DETACH: libc::c_long = 34;
@@ -44,6 +45,21 @@ struct NewMap {
     inner_map: u32,
     numa_node: u32,
     name: [u8; 16],
+}
+
+/// `BPF_MAP_LOOKUP_BATCH`.
+#[repr(C)]
+struct Batch {
+    /// The key before the first, or 0.
+    after: u64,
+    /// Where the last key goes.
+    last: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    fd: u32,
+    entry_flags: u64,
+    flags: u64,
 }
 
 /// `BPF_OBJ_GET_INFO_BY_FD`.
@@ -104,6 +120,8 @@ struct TestRun {
 unsafe impl Attributes for Pin {}
 // SAFETY: it points nowhere.
 unsafe impl Attributes for NewMap {}
+// SAFETY: its maker keeps two keys, `count` more, and as many values.
+unsafe impl Attributes for Batch {}
 // SAFETY: `info` points to `length` bytes that its maker keeps.
 unsafe impl Attributes for Info {}
 // SAFETY: it points nowhere.
@@ -128,6 +146,31 @@ pub fn create_array(name: &str, value: u32, entries: u32, flags: u32) -> io::Res
     let mut map = NewMap { kind: ARRAY, key: 4, value, entries, flags, ..NewMap::default() };
     map.name.iter_mut().zip(name.bytes().take(15)).for_each(|(to, byte)| *to = byte);
     bpf(MAP_CREATE, &mut map).map(own)
+}
+
+/// Reads `number` entries, not 0, of a per-CPU array of `[u64; N]` from the entry `first` on, each for all of `cpus` CPUs,
+/// which is how many the kernel could have (5.13 and later).
+pub fn read_per_cpu<const N: usize>(
+    map: BorrowedFd<'_>,
+    first: u32,
+    number: u32,
+    cpus: usize,
+) -> io::Result<Vec<[u64; N]>> {
+    let mut keys = vec![0_u32; number as usize];
+    let mut values = vec![[0; N]; number as usize * cpus];
+    let (before, mut last) = (first.wrapping_sub(1), 0_u32);
+    let mut batch = Batch {
+        after: if first == 0 { 0 } else { &raw const before as u64 },
+        last: &raw mut last as u64,
+        keys: keys.as_mut_ptr() as u64,
+        values: values.as_mut_ptr() as u64,
+        count: number,
+        fd: descriptor(map),
+        entry_flags: 0,
+        flags: 0,
+    };
+    bpf(MAP_LOOKUP_BATCH, &mut batch)?;
+    Ok(values)
 }
 
 /// Opens what is pinned at `path`.
