@@ -30,11 +30,24 @@ pub enum Error {
         path: PathBuf,
     },
     /// The kernel has no BPF system call.
-    #[error("this kernel has no bpf(2): it needs CONFIG_BPF_SYSCALL, and a version of 5.18 or later")]
+    #[error("this kernel has no bpf(2): boot one that was built with CONFIG_BPF_SYSCALL")]
     NoBpf {
         /// The kernel's answer.
         #[source]
         source: io::Error,
+    },
+    /// The kernel is older than any this agent's programs run on.
+    #[error(
+        "this kernel is Linux {release}, and cmgate needs {}.{} or later: boot a newer one, such as Debian 12's or \
+         Ubuntu 24.04's; until then nothing is filtered",
+        OLDEST.0, OLDEST.1
+    )]
+    OldKernel {
+        /// What the kernel calls itself.
+        release: String,
+        /// What it refused.
+        #[source]
+        source: Box<Error>,
     },
     /// The agent was built without its BPF programs.
     #[error("this cmgate was built without its BPF programs: build it again without AYA_BUILD_SKIP")]
@@ -210,6 +223,7 @@ impl Error {
         match self {
             Self::Permission { .. }
             | Self::NoBpf { .. }
+            | Self::OldKernel { .. }
             | Self::NoPrograms
             | Self::OtherLayout { .. }
             | Self::ForeignMap { .. }
@@ -236,10 +250,41 @@ impl Error {
     }
 }
 
+/// The oldest Linux that has all the programs use: `bpf_xdp_load_bytes` and XDP over several buffers, which came last.
+/// Some distributions' older kernels have them too, so a kernel is not asked for its version before it has refused.
+pub const OLDEST: (u32, u32) = (5, 18);
+
+/// Major and minor version in what a kernel calls itself: `5.10.0-46-cloud-amd64`.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|char: char| !char.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
 /// How many of the verifier's last lines go into a message.
 const VERIFIER_LINES: usize = 12;
 
 impl Error {
+    /// The same error, or where maps or programs were refused by a kernel older than [`OLDEST`], that.
+    pub(super) fn on_this_kernel(self) -> Self {
+        match nix::sys::utsname::uname() {
+            Ok(kernel) => self.on(&kernel.release().to_string_lossy()),
+            Err(_) => self,
+        }
+    }
+
+    fn on(self, release: &str) -> Self {
+        let may_be_age = matches!(
+            self,
+            Self::Permission { .. } | Self::NoBpf { .. } | Self::Map { .. } | Self::Program { .. }
+        );
+        match version(release) {
+            Some(version) if may_be_age && version < OLDEST => {
+                Self::OldKernel { release: release.to_owned(), source: Box::new(self) }
+            }
+            _ => self,
+        }
+    }
+
     /// A pin that cannot be made, moved, listed or removed.
     pub(super) fn pin(what: &'static str, path: &Path, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::PermissionDenied {
@@ -322,4 +367,35 @@ pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
         whole if whole.ends_with(&text) => whole.to_owned(),
         whole => format!("{whole}: {text}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_s_version_stands_in_front() {
+        assert_eq!(version("5.10.0-46-cloud-amd64"), Some((5, 10)));
+        assert_eq!(version("6.12.107+deb13-cloud-amd64"), Some((6, 12)));
+        assert_eq!(version("7.3-rc1"), Some((7, 3)));
+        assert_eq!(version("unknown"), None);
+    }
+
+    #[test]
+    fn an_old_kernel_is_named_where_it_refuses() {
+        let refused = || Error::missing("cmgate_ingress");
+        let old = refused().on("5.17.15");
+        let words = old.to_string();
+        assert!(
+            old.is_final() && words.contains("Linux 5.17.15") && words.contains("5.18 or later"),
+            "{words}"
+        );
+        assert!(old.source().is_some_and(|source| source.to_string().contains("cmgate_ingress")));
+        for release in ["5.18.0", "6.1.0-50-cloud-amd64", "something"] {
+            assert!(matches!(refused().on(release), Error::Program { .. }), "{release}");
+        }
+        // What the operator can mend on any kernel.
+        let path = PathBuf::from("/sys/fs/bpf/cmgate");
+        assert!(matches!(Error::NoBpffs { path }.on("5.10.0"), Error::NoBpffs { .. }));
+    }
 }

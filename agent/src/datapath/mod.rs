@@ -44,7 +44,7 @@ use names::Names;
 use pins::Pins;
 use shared::Shared;
 
-pub use error::Error;
+pub use error::{Error, OLDEST};
 pub use events::{DropEvent, Events};
 pub use inspect::{FlowCounters, Live, LiveInterface, MapUse, OutcomeCount, ProgramUse, inspect, usage};
 pub use nic::{Attached, Egress, Mode, Nic, Note, Xdp};
@@ -99,8 +99,13 @@ impl Datapath {
     ///
     /// [`Error::Permission`], [`Error::NoBpf`], [`Error::NoBpffs`] where the machine does not let it;
     /// [`Error::OtherLayout`] and [`Error::ForeignMap`] where what is pinned is not this agent's; [`Error::Busy`]
-    /// where another one writes; [`Error::Program`] where the kernel refuses a program.
+    /// where another one writes; [`Error::Program`] where the kernel refuses a program, [`Error::OldKernel`] where that
+    /// is to be expected of it.
     pub fn open(root: &Path, sizes: Sizes) -> Result<Self, Error> {
+        Self::load(root, sizes).map_err(Error::on_this_kernel)
+    }
+
+    fn load(root: &Path, sizes: Sizes) -> Result<Self, Error> {
         let pins = Pins::below(root);
         pins.check()?;
         let took_over = pins.exist()?;
