@@ -7,10 +7,11 @@ use std::{
     env,
     ffi::OsString,
     path::PathBuf,
-    process::{Command, ExitStatus},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 /// The workspace's root, from the environment `cargo xtask` sets.
 ///
@@ -40,6 +41,27 @@ pub fn cargo() -> Result<Command> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     command.current_dir(workspace_root()?);
     Ok(command)
+}
+
+/// Compiles test binaries of the workspace, each by its target's name; beside it where it lies.
+///
+/// # Errors
+/// Where one does not compile, or there is none of this name.
+pub fn test_binaries(names: &[&str]) -> Result<Vec<(String, PathBuf)>> {
+    let mut build = cargo()?;
+    build.args(["test", "--no-run", "--message-format", "json-render-diagnostics"]);
+    build.args(names.iter().flat_map(|name| ["--test", name]));
+    let output = build.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    succeeded(output.status, &build)?;
+    let messages = String::from_utf8(output.stdout).context("cargo's messages are no UTF-8")?;
+    let messages: Vec<Value> = messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let binary = |name: &&str| {
+        let of_it =
+            |message: &&Value| message["target"]["name"] == **name && message["executable"].is_string();
+        let path = messages.iter().find(of_it).and_then(|message| message["executable"].as_str());
+        Ok(((*name).to_owned(), path.with_context(|| format!("cargo built no test {name}"))?.into()))
+    };
+    names.iter().map(binary).collect()
 }
 
 /// Runs `command` on the terminal.

@@ -5,6 +5,7 @@ mod build;
 mod cargo;
 mod demo;
 mod fuzz;
+mod kernels;
 mod lint;
 mod setup;
 mod test;
@@ -36,6 +37,8 @@ enum Task {
     Demo(demo::Arguments),
     /// Judge random packets by engine and lines, and fuzz what reads frames and files
     Fuzz(fuzz::Arguments),
+    /// Run the tests of the packet path on other kernels, in virtual machines
+    Kernels(kernels::Arguments),
     /// Time the BPF programs, as ratios to a bare `XDP_DROP` program
     Bench(bench::Arguments),
 }
@@ -59,6 +62,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Lint => lint::run(),
         Task::Demo(arguments) => demo::run(arguments),
         Task::Fuzz(arguments) => fuzz::run(arguments),
+        Task::Kernels(arguments) => kernels::run(arguments),
         Task::Bench(arguments) => bench::run(arguments),
     }
 }

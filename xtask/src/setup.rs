@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cargo;
 use findings::Findings;
-pub use toolchain::{BPF_TARGET, Toolchain};
+pub use toolchain::{BPF_TARGET, Toolchain, find_program};
 
 /// What a task needs of the machine; the BPF compiler and linker always.
 #[derive(Clone, Copy)]
@@ -26,13 +26,16 @@ pub struct Scope {
     lint: bool,
     /// Servers, clients and tools that tests and demo start, and bpffs.
     run: bool,
+    /// What boots other kernels.
+    kernels: bool,
 }
 
 impl Scope {
-    pub const BUILD: Self = Self { lint: false, run: false };
-    pub const LINT: Self = Self { lint: true, run: false };
-    pub const RUN: Self = Self { lint: false, run: true };
-    pub const EVERYTHING: Self = Self { lint: true, run: true };
+    pub const BUILD: Self = Self { lint: false, run: false, kernels: false };
+    pub const LINT: Self = Self { lint: true, ..Self::BUILD };
+    pub const RUN: Self = Self { run: true, ..Self::BUILD };
+    pub const KERNELS: Self = Self { kernels: true, ..Self::RUN };
+    pub const EVERYTHING: Self = Self { lint: true, ..Self::KERNELS };
 }
 
 /// Names the BPF toolchain for `agent/build.rs`, so that a plain `cargo build` uses it too. Not in version control.

@@ -47,11 +47,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 /// Counts of test cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
-    passed: u64,
-    failed: u64,
+pub struct Counts {
+    pub passed: u64,
+    pub failed: u64,
     /// What the test frameworks call ignored: tests this machine cannot run, which say why.
-    skipped: u64,
+    pub skipped: u64,
 }
 
 impl AddAssign for Counts {
@@ -77,7 +77,7 @@ fn echo_and_sum(mut from: impl BufRead, to: &mut impl Write) -> Result<Option<Co
 }
 
 /// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; ...`, as libtest and libtest-mimic print it.
-fn result_line(line: &str) -> Option<Counts> {
+pub fn result_line(line: &str) -> Option<Counts> {
     let (_verdict, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let mut found = Counts::default();
     for part in counts.split(';') {

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::{
-    packages,
+    packages::{self, Package},
     toolchain::{Linker, Toolchain, answers_to, find_program},
 };
 
@@ -45,6 +45,8 @@ pub struct Findings {
     pub missing_linker_packages: Vec<&'static str>,
     /// Packages of [`packages::RUN`] whose program is missing.
     pub missing_run_packages: Vec<&'static str>,
+    /// The same of [`packages::KERNELS`].
+    pub missing_kernel_packages: Vec<&'static str>,
     /// Components of the host toolchain that linting needs and that are missing.
     pub missing_components: Vec<&'static str>,
     /// bpffs is mounted on [`BPFFS`].
@@ -77,11 +79,8 @@ impl Findings {
             system: Toolchain::inspect(LINKED, Path::new("/usr")),
             linker: Linker::inspect(),
             missing_linker_packages: not_installed(packages::LINKER),
-            missing_run_packages: packages::RUN
-                .iter()
-                .filter(|package| find_program(package.program).is_none())
-                .map(|package| package.name)
-                .collect(),
+            missing_run_packages: missing(packages::RUN),
+            missing_kernel_packages: missing(packages::KERNELS),
             missing_components: missing_components(known.as_deref().unwrap_or_default()),
             bpffs: has_bpffs(&fs::read_to_string("/proc/self/mounts").context("cannot read the mounts")?),
             wanted,
@@ -92,7 +91,7 @@ impl Findings {
 
     /// Whether apt lacks a version of something this machine lacks; not asked where it lacks nothing, being slow.
     fn lists_are_stale(&self) -> bool {
-        let mut names = self.missing_run_packages.clone();
+        let mut names = [self.missing_run_packages.as_slice(), &self.missing_kernel_packages].concat();
         if self.linker.is_none() {
             names.extend(&self.missing_linker_packages);
         }
@@ -132,6 +131,12 @@ fn read_toolchains(list: &str) -> Vec<(String, PathBuf)> {
             Some((name.to_owned(), PathBuf::from(folder.trim_end())))
         })
         .collect()
+}
+
+/// Those of `packages` whose program is not there.
+fn missing(packages: &[Package]) -> Vec<&'static str> {
+    let missing = packages.iter().filter(|package| find_program(package.program).is_none());
+    missing.map(|package| package.name).collect()
 }
 
 /// Those of `packages` dpkg does not have installed; all of them where there is no dpkg.

@@ -38,6 +38,14 @@ pub const RUN: &[Package] = &[
     Package { name: "tcpdump", program: "tcpdump", reason: "shows frames, in the demo left running" },
 ];
 
+/// What boots other kernels, besides.
+pub const KERNELS: &[Package] = &[
+    Package { name: "qemu-system-x86", program: "qemu-system-x86_64", reason: "boots other kernels" },
+    Package { name: "busybox-static", program: "busybox", reason: "is the system inside" },
+    Package { name: "xz-utils", program: "xz", reason: "unpacks their modules" },
+    Package { name: "binutils", program: "strip", reason: "makes the tests inside smaller" },
+];
+
 /// The compiler for BPF, with `core` built for it. The security suite carries the version Firefox needs, a recent one.
 pub const COMPILER: &[&str] = &["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf"];
 

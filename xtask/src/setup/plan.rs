@@ -9,7 +9,7 @@ use super::{
     Scope,
     command::Command,
     findings::{BPFFS, Findings, LINKED, WANTED},
-    packages,
+    packages::{self, Package},
     toolchain::Toolchain,
     version::{self, LLVM_MAJOR, Version},
 };
@@ -53,7 +53,11 @@ pub fn plan(findings: &Findings, scope: Scope) -> Plan {
         lints(findings, toolchain, &mut steps);
     }
     if scope.run {
-        run_time(findings, &mut steps);
+        programs(findings, "servers and tools", packages::RUN, &findings.missing_run_packages, &mut steps);
+        bpffs(findings, &mut steps);
+    }
+    if scope.kernels {
+        programs(findings, "other kernels", packages::KERNELS, &findings.missing_kernel_packages, &mut steps);
     }
     let installs = steps.iter().any(|step| step.commands.iter().any(Command::is_apt_install));
     if installs && findings.stale_lists {
@@ -176,24 +180,32 @@ fn lints(findings: &Findings, toolchain: Option<&Toolchain>, steps: &mut Vec<Ste
     }
 }
 
-fn run_time(findings: &Findings, steps: &mut Vec<Step>) {
-    let missing = &findings.missing_run_packages;
+fn programs(
+    findings: &Findings,
+    subject: &'static str,
+    packages: &[Package],
+    missing: &[&str],
+    steps: &mut Vec<Step>,
+) {
     if !missing.is_empty() {
-        let lines = packages::RUN.iter().filter(|package| missing.contains(&package.name));
+        let lines = packages.iter().filter(|package| missing.contains(&package.name));
         let lack = lines.map(|package| format!("no {}, which {}", package.program, package.reason));
         let commands = if findings.apt {
             vec![Command::apt_install(missing)]
         } else {
-            vec![Command::user(&[&["# by this system's package manager:"], missing.as_slice()].concat())]
+            vec![Command::user(&[&["# by this system's package manager:"], missing].concat())]
         };
         steps.push(Step {
-            subject: "servers and tools",
+            subject,
             lack: lack.collect::<Vec<_>>().join("; "),
             action: format!("installing {}", missing.join(", ")),
             commands,
             by_hand: !findings.apt,
         });
     }
+}
+
+fn bpffs(findings: &Findings, steps: &mut Vec<Step>) {
     if !findings.bpffs {
         let lack = format!("no bpffs on {BPFFS}, where programs are pinned");
         let commands = vec![Command::root(&["mount", "-t", "bpf", "bpf", BPFFS])];

@@ -34,6 +34,7 @@ fn bare() -> Findings {
         rustup: true,
         missing_linker_packages: packages::LINKER.to_vec(),
         missing_run_packages: packages::RUN.iter().map(|package| package.name).collect(),
+        missing_kernel_packages: packages::KERNELS.iter().map(|package| package.name).collect(),
         ..Findings::default()
     }
 }
@@ -47,6 +48,7 @@ fn complete() -> Findings {
         linker: Some(LINKER),
         missing_linker_packages: Vec::new(),
         missing_run_packages: Vec::new(),
+        missing_kernel_packages: Vec::new(),
         bpffs: true,
         ..bare()
     }
@@ -74,6 +76,7 @@ fn a_bare_machine_gets_everything_in_order() {
         "apt-get install -y --no-install-recommends",
         "apt-get install -y --no-install-recommends",
         "mount -t bpf bpf",
+        "apt-get install -y --no-install-recommends",
     ];
     assert_eq!(commands(&bare(), Scope::EVERYTHING), expected);
     let packages = plan(&bare(), Scope::EVERYTHING).steps;
@@ -84,6 +87,8 @@ fn a_bare_machine_gets_everything_in_order() {
 #[test]
 fn building_needs_no_servers() {
     assert_eq!(commands(&bare(), Scope::BUILD).len(), 5);
+    // A demo boots no other kernel.
+    assert!(plan(&bare(), Scope::RUN).steps.iter().all(|step| step.subject != "other kernels"));
 }
 
 #[test]
