@@ -28,6 +28,7 @@ pub mod process;
 pub mod raw;
 pub mod scene;
 pub mod server;
+pub mod soak;
 pub mod stream;
 pub mod suite;
 pub mod tftp;

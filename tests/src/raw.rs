@@ -58,7 +58,15 @@ impl Raw {
     /// # Errors
     /// When it is no IP packet, or the kernel does not take it.
     pub fn packet(&self, packet: &[u8]) -> Result<()> {
-        match IpSlice::from_slice(packet).context("no IP packet")?.destination_addr() {
+        self.bytes(packet, IpSlice::from_slice(packet).context("no IP packet")?.destination_addr())
+    }
+
+    /// Sends what need not be a packet behind its addresses.
+    ///
+    /// # Errors
+    /// When the kernel does not take it.
+    pub fn bytes(&self, packet: &[u8], to: IpAddr) -> Result<()> {
+        match to {
             IpAddr::V4(to) => self.to_v4(packet, to),
             IpAddr::V6(to) => self.to_v6(packet, to),
         }

@@ -8,6 +8,7 @@ mod fuzz;
 mod kernels;
 mod lint;
 mod setup;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Run the tests of the packet path on other kernels, in virtual machines
     Kernels(kernels::Arguments),
+    /// Keep a gate under traffic, reloads and kills, and hold its account
+    Soak(soak::Arguments),
     /// Time the BPF programs, as ratios to a bare `XDP_DROP` program
     Bench(bench::Arguments),
 }
@@ -63,6 +66,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Demo(arguments) => demo::run(arguments),
         Task::Fuzz(arguments) => fuzz::run(arguments),
         Task::Kernels(arguments) => kernels::run(arguments),
+        Task::Soak(arguments) => soak::run(arguments),
         Task::Bench(arguments) => bench::run(arguments),
     }
 }
