@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::SystemTime;
 
-use aya::programs::ProgramInfo;
+use aya::programs::{ProgramInfo, loaded_programs};
 use cmgate_common::layout::control::Flags;
 use cmgate_common::layout::counters::{Count, Stat};
 use cmgate_common::layout::entry::Table;
@@ -247,12 +247,26 @@ fn map_uses(
     Ok(uses)
 }
 
+/// The egress programs over these maps. A filter has no pin to ask: what holds the program is the interface.
+fn filters(pins: &Pins) -> Result<Vec<u32>, Error> {
+    let fail = |error| Error::map(maps::CONTROL.name, &error);
+    let control = maps::CONTROL.open(&pins.map(maps::CONTROL.name))?.info().map_err(fail)?.id();
+    let is_ours = |info: &ProgramInfo| {
+        info.name_as_str() == Some(load::EGRESS)
+            && info.map_ids().ok().flatten().is_some_and(|maps| maps.contains(&control))
+    };
+    Ok(loaded_programs().filter_map(Result::ok).filter(is_ours).map(|info| info.id()).collect())
+}
+
 fn programs(pins: &Pins, interfaces: &[LiveInterface]) -> Result<Vec<ProgramUse>, Error> {
     let mut ids: BTreeSet<u32> = interfaces.iter().map(|interface| interface.program).collect();
     for interface in interfaces {
         if let Some(link) = links::read(&pins.link(&interface.name, LinkKind::Egress))? {
             ids.insert(link.program);
         }
+    }
+    if interfaces.iter().any(|interface| interface.egress == Egress::Clsact) {
+        ids.extend(filters(pins)?);
     }
     let mut programs: Vec<_> = ids.into_iter().filter_map(load::program_info).collect();
     let probe = ProgramInfo::from_pin(pins.program(load::PROBE));
