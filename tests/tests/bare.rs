@@ -2,6 +2,7 @@
 //! kernels run this inside virtual machines.
 
 use std::{
+    io::ErrorKind,
     net::{IpAddr, SocketAddr, UdpSocket},
     process::ExitCode,
     time::Duration,
@@ -86,48 +87,55 @@ impl Wire {
         Ok(Self { host, router })
     }
 
-    /// Whether a datagram from the router's address `from` to a port of the host is heard there, and an answer here.
-    fn asks(&self, from: IpAddr, to: IpAddr, port: u16) -> Result<bool> {
-        exchange((&self.router, from), (&self.host, to), port)
-    }
-
-    /// The same from the host.
-    fn asks_out(&self, from: IpAddr, to: IpAddr, port: u16) -> Result<bool> {
-        exchange((&self.host, from), (&self.router, to), port)
-    }
-
-    /// Who is heard on a port of the host, from where: client and stranger, IPv4 and IPv6.
+    /// Who is heard on a port of the host and hears its answer: client and stranger, IPv4 and IPv6.
     fn heard(&self, port: u16) -> Result<[bool; 4]> {
-        let mut heard = Vec::new();
-        for other in [CLIENT, STRANGER] {
-            for (own, other) in SERVER.each().into_iter().zip(other.each()) {
-                heard.push(self.asks(other, own, port)?);
+        let heard = |family: usize| -> Result<[bool; 2]> {
+            let server = bind(&self.host, (SERVER.each()[family], port))?;
+            let others = [CLIENT, STRANGER].map(|other| bind(&self.router, (other.each()[family], 0)));
+            let [client, stranger] = others;
+            let others = [client?, stranger?];
+            for other in &others {
+                other.send_to(b"question", server.local_addr()?)?;
             }
-        }
-        heard.try_into().ok().context("two machines with two addresses each")
+            let mut askers = Vec::new();
+            while let Some(asker) = hear(&server)? {
+                server.send_to(b"answer", asker)?;
+                askers.push(asker);
+            }
+            let [client, stranger] = others.map(|other| -> Result<bool> {
+                // Nobody is answered who was not heard, and silence takes its time.
+                Ok(askers.contains(&other.local_addr()?) && hear(&other)?.is_some())
+            });
+            Ok([client?, stranger?])
+        };
+        let ([client4, stranger4], [client6, stranger6]) = (heard(0)?, heard(1)?);
+        Ok([client4, client6, stranger4, stranger6])
+    }
+
+    /// Whether an address of the host that asks one of the router hears its answer.
+    fn answered(&self, own: IpAddr, other: IpAddr) -> Result<bool> {
+        let server = bind(&self.router, (other, 7000))?;
+        let host = bind(&self.host, (own, 0))?;
+        host.send_to(b"question", server.local_addr()?)?;
+        let asker = hear(&server)?.context("what the host sends does not leave")?;
+        server.send_to(b"answer", asker)?;
+        Ok(hear(&host)?.is_some())
     }
 }
 
-fn exchange(
-    (from, source): (&Netns, IpAddr),
-    (to, destination): (&Netns, IpAddr),
-    port: u16,
-) -> Result<bool> {
-    let server = to.run(|| UdpSocket::bind(SocketAddr::from((destination, port))))??;
-    let client = from.run(|| UdpSocket::bind(SocketAddr::from((source, 0))))??;
-    client.send_to(b"question", (destination, port))?;
-    let mut buffer = [0; 16];
-    let mut hear = |socket: &UdpSocket| {
-        socket.set_read_timeout(Some(SILENCE))?;
-        match retried(|| socket.recv_from(&mut buffer)) {
-            Ok((_, from)) => Ok(Some(from)),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
-    };
-    let Some(asker) = hear(&server)? else { return Ok(false) };
-    server.send_to(b"answer", asker)?;
-    Ok(hear(&client)?.is_some())
+fn bind(netns: &Netns, address: (IpAddr, u16)) -> Result<UdpSocket> {
+    let socket = netns.run(|| UdpSocket::bind(address))??;
+    socket.set_read_timeout(Some(SILENCE))?;
+    Ok(socket)
+}
+
+/// Who says something; nobody where it stays silent.
+fn hear(socket: &UdpSocket) -> Result<Option<SocketAddr>> {
+    match retried(|| socket.recv_from(&mut [0; 16])) {
+        Ok((_, from)) => Ok(Some(from)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 const CLIENTS: [bool; 4] = [true, true, false, false];
@@ -151,7 +159,7 @@ fn guards(version: (u32, u32)) -> Result<()> {
     // Each of the two clients' questions and nothing else; answers leave, and are no flow's.
     ensure!(carried(&install, &wire)? == 2, "{}", install.json(&wire.host, "flows")?);
     for (own, other) in SERVER.each().into_iter().zip(STRANGER.each()) {
-        ensure!(wire.asks_out(own, other, 7000)?, "{own} asks {other}, and the answer does not come back");
+        ensure!(wire.answered(own, other)?, "{own} asks {other}, and the answer does not come back");
     }
 
     install.edit(SITE_FILE, &format!("udp/{ALLOWED_UDP}"), &format!("udp/{LATER}"))?;
