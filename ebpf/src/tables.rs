@@ -96,7 +96,9 @@ impl Maps {
 
     #[inline(always)]
     fn port(&self, index: u32) -> *const u64 {
-        &raw const self.control.ports[(index % PORTS) as usize]
+        // Before Linux 6.10 a verifier knows nothing of what `|` made of two values, and the compiler, which does, would
+        // leave the mask out.
+        &raw const self.control.ports[(hide(index.into(), self.zero) % u64::from(PORTS)) as usize]
     }
 
     /// Drop events a CPU may send in one window.
