@@ -30,7 +30,6 @@ mod stopwatch;
 mod sys;
 mod ticks;
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::time::Instant;
@@ -41,7 +40,7 @@ use control::ControlBlock;
 use load::Programs;
 use maps::Room;
 use names::Names;
-use pins::Pins;
+use pins::{Lock, Pins};
 use shared::Shared;
 
 pub use error::{Error, OLDEST};
@@ -80,7 +79,7 @@ impl Default for Sizes {
 /// kernel.
 pub struct Datapath {
     pins: Pins,
-    _lock: File,
+    _lock: Lock,
     programs: Programs,
     room: Room,
     control: ControlBlock,

@@ -35,6 +35,17 @@ pub struct Pins {
     version: PathBuf,
 }
 
+/// The right to write below a root.
+pub struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough while a process that is just being started has a copy of it. It fails only for
+        // files that have no lock, and closing follows.
+        let _closed_next = self.0.unlock();
+    }
+}
+
 impl Pins {
     /// The pins of this agent's layout. Nothing is made or read yet.
     pub fn below(root: &Path) -> Self {
@@ -115,12 +126,12 @@ impl Pins {
         Ok(())
     }
 
-    /// Becomes the only writer below this root, for as long as the file lives. A killed agent's lock is gone with it.
-    pub fn lock(&self) -> Result<File, Error> {
+    /// Becomes the only writer below this root, for as long as the lock lives. A killed agent's is gone with it.
+    pub fn lock(&self) -> Result<Lock, Error> {
         let open = || -> io::Result<File> { File::open(&self.version) };
         let file = open().map_err(|source| Error::pin("cannot open", &self.version, source))?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
+            Ok(()) => Ok(Lock(file)),
             Err(TryLockError::WouldBlock) => Err(Error::Busy { path: self.version.clone() }),
             Err(TryLockError::Error(source)) => Err(Error::pin("cannot lock", &self.version, source)),
         }
