@@ -3,10 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use zerocopy::{FromBytes as _, IntoBytes as _};
+
 use crate::engine::flows::Flows;
 use crate::layout::control::{PORTS, Slot};
 use crate::layout::counters::Stat;
 use crate::layout::entry::{Line, Table};
+use crate::layout::image::HostBucket;
 use crate::opaque::Opaque;
 use crate::tables::{Entry, Tables};
 
@@ -89,6 +92,12 @@ impl Tables for Memory {
 
     fn word(&self, index: u64) -> u32 {
         self.words.get(index as usize).copied().unwrap_or(0)
+    }
+
+    fn hosts(&self, index: u64) -> &HostBucket {
+        const NOBODY: HostBucket = HostBucket { lo: [[0; 2]; 3], hi: [[0; 2]; 3], leaf: [0; 3], reserved: 0 };
+        let words = self.words.get(index as usize..).unwrap_or_default();
+        HostBucket::ref_from_prefix(words.as_bytes()).map_or(&NOBODY, |(hosts, _)| hosts)
     }
 
     fn now(&self) -> u64 {

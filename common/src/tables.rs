@@ -4,6 +4,7 @@
 use crate::layout::control::Slot;
 use crate::layout::counters::Stat;
 use crate::layout::entry::Table;
+use crate::layout::image::HostBucket;
 use crate::opaque::Opaque;
 
 /// The tables under the generation that judges one packet. A packet takes one such view and keeps it.
@@ -20,6 +21,9 @@ pub trait Tables: Opaque {
     /// A word of the generation's image. No table leads past the end of its image; where one did, the programs would
     /// read some other word of the slot, and memory gives 0.
     fn word(&self, index: u64) -> u32;
+
+    /// The bucket of single addresses at a word of the image that is a multiple of its length; else the one it lies in.
+    fn hosts(&self, index: u64) -> &HostBucket;
 
     /// Ticks since boot.
     fn now(&self) -> u64;

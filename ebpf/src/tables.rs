@@ -9,7 +9,7 @@ use cmgate_common::layout::SLOT_MASK;
 use cmgate_common::layout::control::{Control, PORTS, Slot};
 use cmgate_common::layout::counters::{INTERFACE_PLACES, Stat};
 use cmgate_common::layout::entry::Table;
-use cmgate_common::layout::image::PAGE;
+use cmgate_common::layout::image::{HOST_BUCKET, HostBucket, PAGE};
 use cmgate_common::opaque::Opaque;
 use cmgate_common::tables::{Entry, Tables};
 
@@ -151,6 +151,13 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn hosts(&self, index: u64) -> &HostBucket {
+        let bucket = index & self.last & !u64::from(HOST_BUCKET - 1);
+        // SAFETY: as for `word`: the whole bucket lies before the mask's end, whose length is a multiple of a bucket's.
+        unsafe { &*self.image.add(bucket as usize).cast() }
+    }
+
+    #[inline(always)]
     fn now(&self) -> u64 {
         self.now
     }
@@ -259,6 +266,11 @@ impl Tables for ReadOnly {
     #[inline(always)]
     fn word(&self, index: u64) -> u32 {
         self.0.word(index)
+    }
+
+    #[inline(always)]
+    fn hosts(&self, index: u64) -> &HostBucket {
+        self.0.hosts(index)
     }
 
     #[inline(always)]

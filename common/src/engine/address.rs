@@ -32,17 +32,10 @@ fn classify4<T: Tables>(tables: &T, bits: u32) -> Leaf {
 fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
     let directory = &tables.slot().directory;
     let bucket = host_bucket(address.hi, address.lo, directory.hosts6_seed, directory.hosts6_mask);
-    for entry in 0..HOSTS_PER_BUCKET {
-        let at = u64::from(directory.hosts6) + u64::from(bucket * HOST_BUCKET + entry * 5);
-        if tables.word(at) == address.lo as u32
-            && tables.word(at + 1) == (address.lo >> 32) as u32
-            && tables.word(at + 2) == address.hi as u32
-            && tables.word(at + 3) == (address.hi >> 32) as u32
-        {
-            let leaf = tables.word(at + 4);
-            if leaf != 0 {
-                return Leaf(leaf);
-            }
+    let hosts = tables.hosts(u64::from(directory.hosts6) + bucket * u64::from(HOST_BUCKET));
+    for place in 0..HOSTS_PER_BUCKET {
+        if hosts.holds(place, address.hi, address.lo) {
+            return Leaf(hosts.leaf[place]);
         }
     }
     let mut word = tables.word(u64::from(directory.root6) + (address.hi >> 48));

@@ -22,7 +22,7 @@ pub struct Directory {
     pub root6: u32,
     /// Nodes of 256 words, of both families.
     pub nodes: u32,
-    /// Buckets of [`HOST_BUCKET`] words for single IPv6 addresses.
+    /// A [`HostBucket`] for some single IPv6 addresses each.
     pub hosts6: u32,
     /// Number of those buckets less one; the number is a power of two.
     pub hosts6_mask: u32,
@@ -271,17 +271,43 @@ impl InterfaceRule {
     pub const WORDS: u32 = 2;
 }
 
-/// Words of a bucket of single IPv6 addresses: three entries of four address words and a leaf, one to spare.
-pub const HOST_BUCKET: u32 = 16;
+/// A bucket of single IPv6 addresses: one cache line. Each address stands in the same place of all three fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct HostBucket {
+    /// The last 64 bits, the lower word first.
+    pub lo: [[u32; 2]; HOSTS_PER_BUCKET],
+    /// The first 64 bits, the lower word first.
+    pub hi: [[u32; 2]; HOSTS_PER_BUCKET],
+    /// The leaf, which is not 0; of an empty place it is.
+    pub leaf: [u32; HOSTS_PER_BUCKET],
+    /// Fills the cache line.
+    pub reserved: u32,
+}
 
-/// Entries a bucket has room for.
-pub const HOSTS_PER_BUCKET: u32 = 3;
+/// Words of a [`HostBucket`]. Buckets start at multiples of it.
+pub const HOST_BUCKET: u32 = size_of::<HostBucket>() as u32 / 4;
+
+/// Addresses a bucket has room for.
+pub const HOSTS_PER_BUCKET: usize = 3;
+
+impl HostBucket {
+    /// Whether the address of these halves stands in a place, and there is one.
+    #[inline(always)]
+    #[must_use]
+    pub const fn holds(&self, place: usize, hi: u64, lo: u64) -> bool {
+        const fn joined([lower, upper]: [u32; 2]) -> u64 {
+            lower as u64 | (upper as u64) << 32
+        }
+        (joined(self.hi[place]) ^ hi | joined(self.lo[place]) ^ lo) == 0 && self.leaf[place] != 0
+    }
+}
 
 /// The bucket of a single IPv6 address: both halves, mixed by multiplication under a seed.
 #[inline(always)]
 #[must_use]
-pub const fn host_bucket(hi: u64, lo: u64, seed: u32, mask: u32) -> u32 {
+pub const fn host_bucket(hi: u64, lo: u64, seed: u32, mask: u32) -> u64 {
     let mixed = (hi ^ (seed as u64) << 17).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ lo;
     let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    (mixed >> 32) as u32 & mask
+    mixed >> 32 & mask as u64
 }

@@ -1,6 +1,6 @@
 //! Single IPv6 addresses: buckets of a cache line, so that a host is found as fast as a short prefix.
 
-use cmgate_common::layout::image::{HOST_BUCKET, HOSTS_PER_BUCKET, host_bucket};
+use cmgate_common::layout::image::{HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, host_bucket};
 
 use super::trie::{Step, extend};
 
@@ -17,11 +17,19 @@ const SEEDS: u32 = 64;
 /// The table of single addresses.
 pub(super) struct Hosts {
     /// The buckets.
-    pub(super) words: Vec<u32>,
+    pub(super) buckets: Vec<HostBucket>,
     /// The number of buckets less one.
     pub(super) mask: u32,
     /// The seed of their hash.
     pub(super) seed: u32,
+}
+
+impl Hosts {
+    /// The buckets, as an image holds them.
+    pub(super) fn words(&self) -> Vec<u32> {
+        let words = |bucket: &HostBucket| -> [u32; HOST_BUCKET as usize] { zerocopy::transmute!(*bucket) };
+        self.buckets.iter().flat_map(words).collect()
+    }
 }
 
 /// Takes the single addresses out of the steps of IPv6. What is left holds any leaf where a bucket has the answer:
@@ -35,7 +43,7 @@ fn place_in(most_buckets: usize, steps: &[Step]) -> (Hosts, Vec<Step>) {
     let singles: Vec<Step> = (0..steps.len()).flat_map(|at| addresses(steps, at)).collect();
     let (buckets, seed) = dimensions(most_buckets, &singles);
     let mask = (buckets - 1) as u32;
-    let mut words = vec![0; buckets * HOST_BUCKET as usize];
+    let mut filled = vec![HostBucket::default(); buckets];
     let mut used = vec![0; buckets];
     let mut homeless = Vec::new();
     for host in &singles {
@@ -44,9 +52,11 @@ fn place_in(most_buckets: usize, steps: &[Step]) -> (Hosts, Vec<Step>) {
             homeless.push(host.first);
             continue;
         }
-        let at = bucket * HOST_BUCKET as usize + used[bucket] as usize * 5;
+        let place = used[bucket];
         let word = |index: u32| (host.first >> (32 * index)) as u32;
-        words[at..at + 5].copy_from_slice(&[word(0), word(1), word(2), word(3), host.leaf.0]);
+        filled[bucket].lo[place] = [word(0), word(1)];
+        filled[bucket].hi[place] = [word(2), word(3)];
+        filled[bucket].leaf[place] = host.leaf.0;
         used[bucket] += 1;
     }
 
@@ -59,7 +69,7 @@ fn place_in(most_buckets: usize, steps: &[Step]) -> (Hosts, Vec<Step>) {
         }
         extend(&mut rest, *step);
     }
-    (Hosts { words, mask, seed }, rest)
+    (Hosts { buckets: filled, mask, seed }, rest)
 }
 
 /// The single addresses of a step; none where it is too long, or where its leaf is the default, which a bucket
@@ -88,11 +98,11 @@ fn dimensions(most_buckets: usize, hosts: &[Step]) -> (usize, u32) {
 }
 
 fn fits(hosts: &[Step], buckets: usize, seed: u32) -> bool {
-    let mut used = vec![0u8; buckets];
+    let mut used = vec![0; buckets];
     hosts.iter().all(|host| {
         let used = &mut used[bucket(host, seed, (buckets - 1) as u32)];
         *used += 1;
-        u32::from(*used) <= HOSTS_PER_BUCKET
+        *used <= HOSTS_PER_BUCKET
     })
 }
 
@@ -108,13 +118,10 @@ mod tests {
 
     /// The leaf of an address: its bucket's word, or else its step's.
     fn leaf(hosts: &Hosts, steps: &[Step], address: u128) -> Leaf {
-        let start =
-            bucket(&Step { first: address, leaf: Leaf(0) }, hosts.seed, hosts.mask) * HOST_BUCKET as usize;
-        let found = hosts.words[start..start + 15].chunks(5).find(|entry| {
-            entry[4] != 0 && (0..4).all(|index| entry[index] == (address >> (32 * index)) as u32)
-        });
-        match found {
-            Some(entry) => Leaf(entry[4]),
+        let bucket = hosts.buckets[bucket(&Step { first: address, leaf: Leaf(0) }, hosts.seed, hosts.mask)];
+        let (hi, lo) = ((address >> 64) as u64, address as u64);
+        match (0..HOSTS_PER_BUCKET).find(|place| bucket.holds(*place, hi, lo)) {
+            Some(place) => Leaf(bucket.leaf[place]),
             None => steps[steps.partition_point(|step| step.first <= address) - 1].leaf,
         }
     }
@@ -162,7 +169,7 @@ mod tests {
     fn without_hosts_there_is_one_empty_bucket() {
         let before = [Step { first: 0, leaf: Leaf(0) }];
         let (hosts, after) = place(&before);
-        assert_eq!((hosts.words, hosts.mask), (vec![0; HOST_BUCKET as usize], 0));
+        assert_eq!((hosts.buckets, hosts.mask), (vec![HostBucket::default()], 0));
         assert_eq!(after, before);
     }
 }

@@ -94,7 +94,7 @@ pub fn build(policy: &Policy) -> Result<Image, TooLarge> {
         verdicts: tables.add(&groups.verdicts)?,
         hosts6_mask: hosts6.mask,
         hosts6_seed: hosts6.seed,
-        hosts6: tables.add(&hosts6.words)?,
+        hosts6: tables.add(&hosts6.words())?,
         nodes: tables.add(&trie.nodes)?,
     };
     Ok(Image { words: tables.0, directory })
