@@ -60,7 +60,7 @@ pub(super) fn parse<F: Frame>(frame: &mut F, offset: u64, shape: Shape) -> Resul
         Shape::Plain | Shape::Any => (offset + total, false),
         Shape::Quoted { end } => (end, offset + length > end),
     };
-    if first >> 4 != 4 || length < MIN_HEADER || total < length || cut || !frame.holds(end) {
+    if first >> 4 != 4 || length < MIN_HEADER || total < length || cut || !shape.fits(frame, end) {
         return Err(Reason::Malformed);
     }
     if length > MIN_HEADER && source_routed(frame, offset + MIN_HEADER, length - MIN_HEADER)? {

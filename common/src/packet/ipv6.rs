@@ -68,7 +68,7 @@ pub(super) fn parse<F: Frame>(frame: &mut F, offset: u64, shape: Shape) -> Resul
         end,
         quoted,
     };
-    if first >> 4 != 6 || !frame.holds(end) || transport > end {
+    if first >> 4 != 6 || !shape.fits(frame, end) || transport > end {
         return Err(Reason::Malformed);
     }
     if is_extension(place.protocol) {

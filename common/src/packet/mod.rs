@@ -165,7 +165,7 @@ impl Packet {
 /// Which packets a parser takes.
 #[derive(Clone, Copy)]
 enum Shape {
-    /// Whole ones without options or extension headers, as nearly all are: each header then stands at a place known
+    /// Whole ones without options or extension headers in one buffer, as nearly all are: each header then stands at a place known
     /// beforehand, which costs less to read. Whatever else it is, it is no such packet, and is to be read as [`Shape::Any`].
     Plain,
     /// All.
@@ -180,6 +180,13 @@ enum Shape {
 impl Shape {
     const fn is_plain(self) -> bool {
         matches!(self, Self::Plain)
+    }
+
+    /// Whether a packet that ends there is all in its frame; a plain one, in the frame's first buffer.
+    #[inline(always)]
+    fn fits<F: Frame>(self, frame: &mut F, end: u64) -> bool {
+        // What is learnt of the length here must not make the ways behind it differ.
+        if self.is_plain() { end <= frame.forget(frame.length()) } else { frame.holds(end) }
     }
 
     const fn is_quoted(self) -> bool {
