@@ -5,8 +5,8 @@ use std::{env, fs, io, path::PathBuf};
 use anyhow::{Context, Result};
 use aya_build::{Package, Toolchain};
 
-/// The programs' file, by the name of the binary in `ebpf/Cargo.toml`.
-const OBJECT: &str = "cmgate-bpf";
+/// The files of the programs and of the benchmark's own, by the names of the binaries in `ebpf/Cargo.toml`.
+const OBJECTS: [&str; 2] = ["cmgate-bpf", "cmgate-shaker"];
 
 /// Names the rustup toolchain to build with, before any other choice.
 const WANTED: &str = "CMGATE_EBPF_TOOLCHAIN";
@@ -28,10 +28,12 @@ fn main() -> Result<()> {
         Ok(name) => name,
         Err(_) => choice()?,
     };
-    let object = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?).join(OBJECT);
+    let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
     // Empty stands for not built, which is what aya-build leaves under `AYA_BUILD_SKIP`: lints need no programs. An
     // object of an earlier run must not pass for this one's.
-    fs::write(&object, []).with_context(|| format!("cannot write {}", object.display()))?;
+    for object in OBJECTS.map(|object| out.join(object)) {
+        fs::write(&object, []).with_context(|| format!("cannot write {}", object.display()))?;
+    }
     aya_build::build_ebpf(
         [Package { name: "cmgate-ebpf", root_dir: "../ebpf", ..Package::default() }],
         Toolchain::Custom(&toolchain),

@@ -6,6 +6,7 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 
 pub mod address;
+pub mod draw;
 pub mod engine;
 pub mod frame;
 pub mod layout;

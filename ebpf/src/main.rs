@@ -107,14 +107,6 @@ pub fn cmgate_clock(_ctx: XdpContext) -> u32 {
     (unsafe { bpf_jiffies64() }) as u32
 }
 
-/// Drops every frame at once: the yardstick for what [`cmgate_ingress`] costs. Never attached to anything that carries
-/// traffic.
-#[xdp(frags)]
-#[inline(always)]
-pub fn cmgate_floor(_ctx: XdpContext) -> u32 {
-    xdp_action::XDP_DROP
-}
-
 /// The licence the kernel sees; some helpers are for GPL-compatible programs alone.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]

@@ -3,12 +3,12 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-use aya::programs::{ProgramInfo, SchedClassifier, Xdp, loaded_programs};
+use aya::programs::{ProgramFd, ProgramInfo, SchedClassifier, Xdp, loaded_programs};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 
 use super::maps::{self, Room, Spec};
 use super::pins::{LinkKind, Pins};
-use super::{Error, ProgramUse, Timed, logs};
+use super::{Error, ProgramUse, logs};
 
 /// The programs, as the build script made them. Empty where it was told to skip them.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cmgate-bpf"));
@@ -21,8 +21,6 @@ pub const EGRESS: &str = "cmgate_egress";
 pub const PROBE: &str = "cmgate_probe";
 /// The program that tells the time.
 pub const CLOCK: &str = "cmgate_clock";
-/// The program that drops at once; loaded where something is timed.
-pub const FLOOR: &str = "cmgate_floor";
 
 /// The programs, verified and in the kernel, over maps that are all pinned.
 pub struct Programs(Ebpf);
@@ -87,14 +85,10 @@ impl Programs {
         program.fd().map(AsFd::as_fd).map_err(|error| Error::program(name, &error))
     }
 
-    /// A program to be timed.
-    pub fn timed(&mut self, timed: Timed) -> Result<BorrowedFd<'_>, Error> {
-        let name = timed.program();
-        let program = xdp(&mut self.0, name)?;
-        if program.fd().is_err() {
-            program.load().map_err(|error| Error::program(name, &error))?;
-        }
-        program.fd().map(AsFd::as_fd).map_err(|error| Error::program(name, &error))
+    /// The program on XDP, for another one to call.
+    pub fn ingress(&self) -> Result<&ProgramFd, Error> {
+        let program = self.0.program(INGRESS).ok_or_else(|| Error::missing(INGRESS))?;
+        program.fd().map_err(|error| Error::program(INGRESS, &error))
     }
 
     /// What the kernel says of the programs that judge.
@@ -113,7 +107,7 @@ impl Programs {
     }
 }
 
-fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp, Error> {
+pub fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp, Error> {
     let program = ebpf.program_mut(name).ok_or_else(|| Error::missing(name))?;
     program.try_into().map_err(|error| Error::program(name, &error))
 }

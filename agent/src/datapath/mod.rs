@@ -51,7 +51,7 @@ pub use probe::{Hook, Judgement, Probe};
 pub use publish::{Generation, IdleTimes, Parameters, Published};
 pub use rehearse::Counted;
 pub use remove::{Removed, remove};
-pub use stopwatch::{Lap, Stopwatch, Timed};
+pub use stopwatch::{Draw, Stopwatch, Timed};
 
 /// Where the pins stand unless told otherwise.
 pub const DEFAULT_ROOT: &str = "/sys/fs/bpf/cmgate";

@@ -1,90 +1,150 @@
-//! How long a program takes for a frame: for benchmarks, on a pin root of their own.
+//! How long a program takes for packets: for benchmarks, on a pin root of their own.
+//!
+//! What is timed stands behind a shaker, a program that gives each packet other addresses and ports and then calls it:
+//! one packet over and over would find all it needs in the cache. A yardstick stands behind a shaker of its own.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use aya::maps::{MapError, ProgramArray};
+use aya::programs::ProgramFd;
+use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
+use cmgate_common::draw::Kind;
+use nix::net::if_::if_nametoindex;
 use nix::time::{ClockId, clock_gettime};
 
-use super::sys::{self, Hook};
-use super::{Datapath, Error, load};
+use super::{Datapath, Error, load, sys};
 
-/// `lo` of every network namespace.
-const LOOPBACK: u32 = 1;
+/// The shaker and the yardsticks. Empty where the build script was told to skip them.
+static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cmgate-shaker"));
+
+const SHAKER: &str = "cmgate_shaker";
+const UNDER_TEST: &str = "UNDER_TEST";
 
 /// What is timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Timed {
+#[derive(Clone, Copy)]
+pub enum Timed<'a> {
     /// The program that stands on interfaces, under the generation that rules: it counts, and it remembers flows.
-    Ingress,
-    /// A program that drops every frame at once: what the rest of a run costs, and so the yardstick.
-    Floor,
+    Ingress(&'a Datapath),
+    /// A program that drops every packet at once: the yardstick of what is dropped.
+    Drop,
+    /// A program that admits every packet at once: the yardstick of what is admitted.
+    Pass,
 }
 
-/// A program that can be run many times in one call.
+/// Which packets the shaker makes of the one it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// From where.
+    pub kind: Kind,
+    /// The client is the destination: what is sent is an answer.
+    pub to_client: bool,
+    /// The first network to draw.
+    pub first: u32,
+    /// How many networks to draw from, from the first on.
+    pub networks: u32,
+    /// How many flows to draw from.
+    pub flows: u32,
+    /// The server's port is one of the services, at random; else it stays as it is.
+    pub service: bool,
+}
+
+/// A program behind a shaker.
 pub struct Stopwatch {
     program: OwnedFd,
-    _held: OwnedFd,
-}
-
-/// Many runs of one program on one frame.
-#[derive(Clone, Copy, Debug)]
-pub struct Lap {
-    /// Processor time of the call. The kernel's own figure for a run is in whole nanoseconds, and the time on the wall
-    /// has in it whatever else the processor did meanwhile.
-    pub took: Duration,
-    /// What the program returned for the last frame: 1 is `XDP_DROP`, 2 `XDP_PASS`.
-    pub returned: u32,
-}
-
-impl Datapath {
-    /// Gets a program ready to be timed.
-    ///
-    /// Until the result is dropped the program is attached to `lo` of this thread's network namespace, which must have
-    /// no XDP program there: one that no interface has is put into the kernel's XDP dispatcher and taken out again
-    /// within each call, which waits for RCU twice, some 16 ms.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Program`] where the kernel refuses the program, [`Error::Attach`] where it cannot be attached.
-    pub fn stopwatch(&mut self, timed: Timed) -> Result<Stopwatch, Error> {
-        let program = self.programs.timed(timed)?;
-        let held = sys::create_link(program, LOOPBACK, Hook::XdpGeneric).map_err(|error| Error::Attach {
-            interface: "lo".to_owned(),
-            what: "a program to be timed".to_owned(),
-            reason: error.to_string(),
-        })?;
-        let program =
-            program.try_clone_to_owned().map_err(|error| Error::program(timed.program(), &error))?;
-        Ok(Stopwatch { program, _held: held })
-    }
-}
-
-impl Timed {
-    /// The program's name.
-    pub(super) const fn program(self) -> &'static str {
-        match self {
-            Self::Ingress => load::INGRESS,
-            Self::Floor => load::FLOOR,
-        }
-    }
+    /// Holds the map by which the shaker calls: the kernel empties one that no process has.
+    _object: Ebpf,
 }
 
 impl Stopwatch {
-    /// Runs the program `repeat` times on a frame of 15 to about 3,500 bytes, as if over `lo` of the caller's network
-    /// namespace.
+    /// Loads a shaker and puts what is timed behind it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoPrograms`]; [`Error::Program`] and [`Error::Map`] where the kernel refuses one.
+    pub fn new(timed: Timed<'_>, draw: Draw) -> Result<Self, Error> {
+        if OBJECT.is_empty() {
+            return Err(Error::NoPrograms);
+        }
+        let (kind, to_client, service) =
+            (draw.kind as u32, u32::from(draw.to_client), u32::from(draw.service));
+        let mut object = EbpfLoader::new()
+            .override_global("KIND", &kind, true)
+            .override_global("TO_CLIENT", &to_client, true)
+            .override_global("FIRST", &draw.first, true)
+            .override_global("NETWORKS", &draw.networks, true)
+            .override_global("FLOWS", &draw.flows, true)
+            .override_global("SERVICE", &service, true)
+            .load(OBJECT)
+            .map_err(|error| Error::object(&error))?;
+        match timed {
+            Timed::Ingress(datapath) => call(&mut object, datapath.programs.ingress()?)?,
+            Timed::Drop => call_own(&mut object, "cmgate_drop")?,
+            Timed::Pass => call_own(&mut object, "cmgate_pass")?,
+        }
+        let program = own(&mut object, SHAKER)?;
+        let program = program.as_fd().try_clone_to_owned().map_err(|error| Error::program(SHAKER, &error))?;
+        Ok(Self { program, _object: object })
+    }
+
+    /// Runs `repeat` packets made of this one, of 15 to about 3,500 bytes, through the program, as if over `lo` of the
+    /// caller's network namespace; says how much processor time that took. The kernel's own figure for a run is in
+    /// whole nanoseconds, and the time on the wall has in it whatever else the processor did meanwhile.
     ///
     /// # Errors
     ///
     /// [`Error::Program`] where the kernel does not run it; [`Error::Clock`].
-    pub fn time(&self, frame: &[u8], repeat: u32) -> Result<Lap, Error> {
+    pub fn time(&self, packet: &[u8], repeat: u32) -> Result<Duration, Error> {
         let started = processor_time()?;
-        let returned =
-            sys::test_runs(self.program.as_fd(), frame, repeat).map_err(|error| Error::Program {
-                program: "being timed".to_owned(),
-                reason: format!("it cannot be run on a frame of {} bytes: {error}", frame.len()),
-                is_final: true,
-            })?;
-        Ok(Lap { took: processor_time()?.saturating_sub(started), returned })
+        sys::test_runs(self.program.as_fd(), packet, repeat)
+            .map_err(|error| refused(packet, &error.to_string()))?;
+        Ok(processor_time()?.saturating_sub(started))
+    }
+
+    /// Has `repeat` packets made of this one received over an interface of the caller's network namespace, as its
+    /// driver would; says how much processor time that took. What is admitted goes up the stack, and its way there is
+    /// in the time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoInterface`]; [`Error::Program`] where the kernel does not run it: a veth receives so only with GRO
+    /// on; [`Error::Clock`].
+    pub fn receive(&self, packet: &[u8], repeat: u32, interface: &str) -> Result<Duration, Error> {
+        let ifindex =
+            if_nametoindex(interface).map_err(|_| Error::NoInterface { name: interface.to_owned() })?;
+        let started = processor_time()?;
+        sys::receive(self.program.as_fd(), packet, repeat, ifindex)
+            .map_err(|error| refused(packet, &error.to_string()))?;
+        Ok(processor_time()?.saturating_sub(started))
+    }
+}
+
+/// Puts a program of the object itself behind the shaker.
+fn call_own(object: &mut Ebpf, name: &str) -> Result<(), Error> {
+    let program = own(object, name)?.try_clone().map_err(|error| Error::program(name, &error))?;
+    call(object, &program)
+}
+
+/// Loads a program of the object.
+fn own<'a>(object: &'a mut Ebpf, name: &str) -> Result<&'a ProgramFd, Error> {
+    let program = load::xdp(object, name)?;
+    program.load().map_err(|error| Error::program(name, &error))?;
+    program.fd().map_err(|error| Error::program(name, &error))
+}
+
+/// Puts a program behind the shaker.
+fn call(object: &mut Ebpf, program: &ProgramFd) -> Result<(), Error> {
+    let wrong = |error: &MapError| Error::map(UNDER_TEST, error);
+    let map = object.map_mut(UNDER_TEST).ok_or_else(|| Error::missing(UNDER_TEST))?;
+    let mut places = ProgramArray::try_from(map).map_err(|error| wrong(&error))?;
+    places.set(0, program, 0).map_err(|error| wrong(&error))
+}
+
+fn refused(packet: &[u8], reason: &str) -> Error {
+    Error::Program {
+        program: "being timed".to_owned(),
+        reason: format!("it cannot be run on a packet of {} bytes: {reason}", packet.len()),
+        is_final: true,
     }
 }
 

@@ -114,6 +114,22 @@ struct TestRun {
     context_out_length: u32,
     context_in: u64,
     context_out: u64,
+    flags: u32,
+    cpu: u32,
+    batch: u32,
+    padding: u32,
+}
+
+/// `struct xdp_md`: where a frame comes in.
+#[repr(C)]
+#[derive(Default)]
+struct XdpContext {
+    data: u32,
+    data_end: u32,
+    data_meta: u32,
+    ingress_ifindex: u32,
+    rx_queue_index: u32,
+    egress_ifindex: u32,
 }
 
 // SAFETY: `pathname` points to a C string that its maker keeps.
@@ -130,7 +146,8 @@ unsafe impl Attributes for NewLink {}
 unsafe impl Attributes for Update {}
 // SAFETY: it points nowhere.
 unsafe impl Attributes for Link {}
-// SAFETY: `data_in` points to `data_in_length` bytes that its maker keeps; nothing is written out.
+// SAFETY: `data_in` and `context_in` point to as many bytes as their lengths say, which their maker keeps; nothing is
+// written out.
 unsafe impl Attributes for TestRun {}
 
 fn bpf<A: Attributes>(command: libc::c_long, attributes: &mut A) -> io::Result<libc::c_long> {
@@ -288,6 +305,28 @@ pub fn test_runs(program: impl AsFd, data: &[u8], repeat: u32) -> io::Result<u32
     };
     bpf(PROG_TEST_RUN, &mut run)?;
     Ok(run.result)
+}
+
+/// Has `repeat` copies of a frame received over an interface, as if its driver ran the program on them: what the
+/// program drops is freed, what it passes goes the stack's whole way. Linux 5.18.
+pub fn receive(program: impl AsFd, frame: &[u8], repeat: u32, ifindex: u32) -> io::Result<()> {
+    const LIVE_FRAMES: u32 = 1 << 1;
+    /// Frames between two looks at other work, as drivers have it.
+    const BATCH: u32 = 64;
+    let length = u32::try_from(frame.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let context = XdpContext { data_end: length, ingress_ifindex: ifindex, ..XdpContext::default() };
+    let mut run = TestRun {
+        fd: descriptor(program.as_fd()),
+        data_in_length: length,
+        data_in: frame.as_ptr() as u64,
+        repeat,
+        context_in_length: size_of::<XdpContext>() as u32,
+        context_in: &raw const context as u64,
+        flags: LIVE_FRAMES,
+        batch: BATCH,
+        ..TestRun::default()
+    };
+    bpf(PROG_TEST_RUN, &mut run).map(drop)
 }
 
 /// Returns once every packet that was being judged when it was called has been judged: one RCU period of the

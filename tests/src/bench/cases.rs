@@ -1,133 +1,177 @@
-//! The frames, and how each must be judged.
+//! What is measured: sites, packets, and how each must be judged.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
+use cmgate::datapath::Draw;
+use cmgate_common::draw::{self, Kind};
 use cmgate_common::reason::Reason;
 use etherparse::{IpHeaders, PacketBuilder, PacketBuilderStep, TcpHeader};
+use std::net::IpAddr;
 
-use super::site::{BEHIND, HOST, client};
+use super::site::{BEHIND, HOST, machine};
 
-/// A frame, and what must have passed before it.
+/// A datapath under a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Networks of clients.
+    pub networks: u32,
+    /// Drop events a CPU may send in a second.
+    pub events: u32,
+    /// Flows in transit that are known and answered.
+    pub flows: u32,
+    /// Flows are opened without end while it is timed: nothing else is timed there, for what is dropped is looked up
+    /// where a flow has its port.
+    pub opening: bool,
+}
+
+/// By what a figure is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Yardstick {
+    /// A program that drops at once.
+    Drop,
+    /// A program that admits at once: of live packets, the bare stack.
+    Pass,
+    /// The same program where no events are sent.
+    NoEvents,
+}
+
+/// One line of the table.
 pub struct Case {
-    /// What it is called.
+    /// What it is called; limits name it so.
     pub name: &'static str,
-    /// Frames that come in once, before, in this order.
-    pub before: Vec<Vec<u8>>,
-    /// The frame that is timed.
-    pub frame: Vec<u8>,
-    /// How it must be judged.
+    /// Where.
+    pub setting: Setting,
+    /// Received over an interface, with all that this costs; else the program alone runs.
+    pub live: bool,
+    /// By what it is divided.
+    pub yardstick: Yardstick,
+    /// A packet of those that the shaker draws.
+    pub packet: Vec<u8>,
+    /// Which those are.
+    pub draw: Draw,
+    /// How each is judged.
     pub reason: Reason,
 }
 
-/// A machine of no system.
-const STRANGER: (Ipv4Addr, Ipv6Addr) =
-    (Ipv4Addr::new(203, 0, 113, 5), Ipv6Addr::new(0x2001, 0xdb9, 0, 0, 0, 0, 0, 5));
+/// Drop events a CPU may send in a second where the agent's files do not say otherwise.
+const EVENTS: u32 = 100;
+
+/// Networks that strangers come from, after those of the site.
+const STRANGERS: u32 = 10_000;
 
 /// TCP flags (RFC 9293, 3.1).
 const SYN: u8 = 2;
 const ACK: u8 = 16;
 
-/// The cases under which `events` drop events a second are sent: without them, only those that drop.
-pub fn all(events: u32) -> Vec<Case> {
-    let mut cases = drops(events);
-    if events != 0 {
-        cases.extend(with_flows());
+/// The cases for sites of each of these sizes, and those of one size.
+pub fn all(sizes: &[u32]) -> Vec<Case> {
+    let mut cases: Vec<Case> = sizes.iter().flat_map(|networks| denied(*networks)).collect();
+    let plain = Setting { networks: 1_000, events: EVENTS, flows: 0, opening: false };
+    let [unknown, _] = denied(plain.networks);
+    cases.push(Case { name: "live deny v4, events against none", yardstick: Yardstick::NoEvents, ..unknown });
+    let (v4, v6) = machine(0, 7);
+    let hit = Draw { service: true, ..draws(Kind::Networks, 0, plain.networks, 0) };
+    let policy = |name, packet, live, yardstick| Case {
+        name,
+        setting: plain,
+        live,
+        yardstick,
+        packet,
+        draw: hit,
+        reason: Reason::Allow,
+    };
+    cases.push(policy("live admit v4", datagram(v4.into(), HOST.0.into()), true, Yardstick::Pass));
+    cases.push(policy("policy v4", datagram(v4.into(), HOST.0.into()), false, Yardstick::Drop));
+    cases.push(policy("policy v6", datagram(v6.into(), HOST.1.into()), false, Yardstick::Drop));
+    cases.push(Case {
+        name: "transit, first packet v4",
+        setting: Setting { opening: true, ..plain },
+        packet: segment(v4.into(), BEHIND.0.into(), (client(0).1, 443), SYN),
+        draw: Draw { service: false, ..hit },
+        reason: Reason::Policy,
+        ..policy("", Vec::new(), false, Yardstick::Drop)
+    });
+    for flows in [10_000, 60_000] {
+        cases.extend(known(Setting { flows, ..plain }));
     }
     cases
 }
 
-fn drops(events: u32) -> Vec<Case> {
-    let (client4, _) = client();
-    let named = |with: &'static str, without| if events == 0 { without } else { with };
-    let case = |name, frame, reason| Case { name, before: Vec::new(), frame, reason };
-    vec![
-        case(
-            named("deny unknown source v4", "deny unknown source v4, no events"),
-            segment(STRANGER.0.into(), HOST.0.into(), (IDLE, 443), SYN),
-            Reason::UnknownSource,
-        ),
-        case(
-            named("deny unknown source v6", "deny unknown source v6, no events"),
-            segment(STRANGER.1.into(), HOST.1.into(), (IDLE, 443), SYN),
-            Reason::UnknownSource,
-        ),
-        case(
-            named("deny service v4", "deny service v4, no events"),
-            segment(client4, HOST.0.into(), (IDLE, 25), SYN),
-            Reason::Service,
-        ),
-    ]
-}
-
-fn with_flows() -> Vec<Case> {
-    let (client4, client6) = client();
-    let case = |name, frame, reason| Case { name, before: Vec::new(), frame, reason };
-    let opened = |client: IpAddr, server: IpAddr| {
-        vec![tcp(client, server, 443, SYN), answer(server, client, SYN | ACK)]
+/// What strangers send.
+fn denied(networks: u32) -> [Case; 2] {
+    let (v4, v6) = machine(networks, 7);
+    let case = |name, packet| Case {
+        name,
+        setting: Setting { networks, events: EVENTS, flows: 0, opening: false },
+        live: true,
+        yardstick: Yardstick::Drop,
+        packet,
+        draw: Draw { service: true, ..draws(Kind::Networks, networks, STRANGERS, 0) },
+        reason: Reason::UnknownSource,
     };
-    vec![
-        case("admit policy v4", tcp(client4, HOST.0, 443, ACK), Reason::Policy),
-        case("admit policy v6", tcp(client6, HOST.1, 443, ACK), Reason::Policy),
-        case("admit allow udp v4", udp(client4, HOST.0, 2000 + 101 * 17), Reason::Allow),
-        case("transit opening v4", segment(client4, BEHIND.0.into(), (ALONE, 443), SYN), Reason::Policy),
-        Case {
-            name: "transit later v4",
-            before: opened(client4, BEHIND.0.into()),
-            frame: tcp(client4, BEHIND.0, 443, ACK),
-            reason: Reason::Policy,
-        },
-        Case {
-            name: "deny, port of a flow v4",
-            before: opened(client4, BEHIND.0.into()),
-            frame: tcp(STRANGER.0, HOST.0, 443, SYN),
-            reason: Reason::UnknownSource,
-        },
-        Case {
-            name: "reply of a flow v4",
-            before: opened(client4, BEHIND.0.into()),
-            frame: answer(BEHIND.0.into(), client4, ACK),
-            reason: Reason::Return,
-        },
-        Case {
-            name: "reply of a flow v6",
-            before: opened(client6, BEHIND.1.into()),
-            frame: answer(BEHIND.1.into(), client6, ACK),
-            reason: Reason::Return,
-        },
+    [
+        case("live deny v4", datagram(v4.into(), HOST.0.into())),
+        case("live deny v6", datagram(v6.into(), HOST.1.into())),
     ]
 }
 
-/// The initiator's port of the flows that are answered.
-const FRESH: u16 = 50_123;
-/// The same of the one that nobody answers.
-const ALONE: u16 = 50_124;
-/// A port that no flow has: it is told by one read that none need be looked for.
-const IDLE: u16 = 50_125;
-
-/// From the port of the answered flows.
-fn tcp(from: impl Into<IpAddr>, to: impl Into<IpAddr>, port: u16, flags: u8) -> Vec<u8> {
-    segment(from.into(), to.into(), (FRESH, port), flags)
+/// Packets of known flows, one of them at random.
+fn known(setting: Setting) -> [Case; 2] {
+    let [_, answer] = opening(0);
+    let (address, port) = client(0);
+    let draw = draws(Kind::Flows, 0, setting.networks, setting.flows);
+    let case = |name, packet, draw, reason| Case {
+        name,
+        setting,
+        live: false,
+        yardstick: Yardstick::Drop,
+        packet,
+        draw,
+        reason,
+    };
+    let later = segment(address, BEHIND.0.into(), (port, 443), ACK);
+    [
+        case("reply of a flow v4", answer, Draw { to_client: true, ..draw }, Reason::Return),
+        case("transit, later packet v4", later, draw, Reason::Policy),
+    ]
 }
 
-/// From port 443 to that of the answered flows.
-fn answer(from: IpAddr, to: IpAddr, flags: u8) -> Vec<u8> {
-    segment(from, to, (443, FRESH), flags)
+const fn draws(kind: Kind, first: u32, networks: u32, flows: u32) -> Draw {
+    Draw { kind, to_client: false, first, networks, flows, service: false }
+}
+
+/// The two packets that make flow `number` a known one.
+pub fn opening(number: u32) -> [Vec<u8>; 2] {
+    let (address, port) = client(number);
+    [
+        segment(address, BEHIND.0.into(), (port, 443), SYN),
+        segment(BEHIND.0.into(), address, (443, port), SYN | ACK),
+    ]
+}
+
+/// The client of flow `number` among a thousand networks.
+fn client(number: u32) -> (IpAddr, u16) {
+    let end = draw::flow(number, 1_000);
+    (machine(end.network, end.host).0.into(), end.port)
 }
 
 fn segment(from: IpAddr, to: IpAddr, (source, destination): (u16, u16), flags: u8) -> Vec<u8> {
     let mut header = TcpHeader::new(source, destination, 1, 64_000);
     header.syn = flags & SYN != 0;
     header.ack = flags & ACK != 0;
-    let mut frame = Vec::new();
-    ip(from, to).tcp_header(header).write(&mut frame, &[]).expect("a vector takes every header");
-    frame
+    let mut packet = Vec::new();
+    ip(from, to).tcp_header(header).write(&mut packet, &[]).expect("a vector takes every header");
+    packet
 }
 
-fn udp(from: impl Into<IpAddr>, to: impl Into<IpAddr>, port: u16) -> Vec<u8> {
-    let mut frame = Vec::new();
-    let datagram = ip(from.into(), to.into()).udp(FRESH, port);
-    datagram.write(&mut frame, b"a few bytes").expect("a vector takes every header");
-    frame
+/// To the first service. Without a checksum in IPv4, as the shaker changes what it would be a sum of.
+fn datagram(from: IpAddr, to: IpAddr) -> Vec<u8> {
+    let mut packet = Vec::new();
+    let datagram = ip(from, to).udp(50_123, draw::service(0));
+    datagram.write(&mut packet, b"a few bytes").expect("a vector takes every header");
+    if from.is_ipv4() {
+        // Ethernet, IPv4, and the first six bytes of UDP come before.
+        packet[40..42].fill(0);
+    }
+    packet
 }
 
 fn ip(from: IpAddr, to: IpAddr) -> PacketBuilderStep<IpHeaders> {

@@ -1,10 +1,12 @@
-//! What the ingress program costs a packet, as a ratio to a program that drops at once.
+//! What the ingress program costs a packet, as a ratio to a program that drops or admits at once.
 //!
-//! The programs are those the agent ships, loaded as it loads them, over a site compiled as it compiles one; the kernel
-//! runs them by `BPF_PROG_TEST_RUN`. [`site`] writes the sites, [`cases`] the frames, [`stand`] loads what judges them,
-//! [`rounds`] times, [`report`] prints.
+//! The programs are those the agent ships, loaded as it loads them, over a site compiled as it compiles one. [`site`]
+//! writes the sites, [`cases`] says what is measured, [`stand`] loads what judges, [`receiver`] is where live packets
+//! come in, [`rounds`] times, [`gate`] holds the figures against limits, [`report`] prints.
 
 mod cases;
+mod gate;
+mod receiver;
 mod report;
 mod rounds;
 mod site;
@@ -16,9 +18,14 @@ use anyhow::{Context, Result, ensure};
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 
+pub use gate::Limits;
 pub use report::Report;
-pub use rounds::{Effort, Spread};
+pub use rounds::{Effort, Measured, Spread};
 
+use cases::{Case, Setting, Yardstick};
+use cmgate::datapath::{Stopwatch, Timed};
+use receiver::Receiver;
+use rounds::Subject;
 use stand::Stand;
 
 /// What is measured, and how thoroughly.
@@ -33,26 +40,23 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Enough to rely on: about a minute.
+    /// Enough to rely on: some minutes.
     #[must_use]
     pub fn thorough() -> Self {
-        let effort = Effort { rounds: 41, lap: Duration::from_millis(10) };
+        let effort = Effort { rounds: 41, lap: Duration::from_millis(20) };
         Self { networks: vec![10, 1_000, 10_000], only: String::new(), effort }
     }
 
-    /// Enough to see whether something is much slower: some seconds.
+    /// Enough to see whether something is much slower: less than two minutes.
     #[must_use]
     pub fn quick() -> Self {
         Self {
             networks: vec![1_000],
-            effort: Effort { rounds: 11, lap: Duration::from_millis(2) },
+            effort: Effort { rounds: 15, lap: Duration::from_millis(10) },
             ..Self::thorough()
         }
     }
 }
-
-/// Drop events a CPU may send in a second where the agent's files do not say otherwise, and none.
-const EVENTS: [u32; 2] = [100, 0];
 
 /// Measures.
 ///
@@ -65,19 +69,38 @@ pub fn run(plan: &Plan) -> Result<Report> {
     here.set(sched_getcpu().context("which processor this is")?)?;
     sched_setaffinity(Pid::from_raw(0), &here).context("cannot stay on one processor")?;
 
-    let mut stands = Vec::new();
-    for networks in &plan.networks {
-        for events in EVENTS {
-            stands.push((Stand::new(*networks, events)?, cases::all(events)));
+    let mut cases = cases::all(&plan.networks);
+    cases.retain(|case| case.name.contains(&plan.only));
+    ensure!(!cases.is_empty(), "no case has {:?} in its name", plan.only);
+    let mut stands: Vec<Stand> = Vec::new();
+    for setting in cases.iter().flat_map(settings) {
+        if stands.iter().all(|stand| stand.setting != setting) {
+            stands.push(Stand::new(setting)?);
         }
     }
-    let mut subjects = Vec::new();
-    for (stand, cases) in &stands {
-        for case in cases.iter().filter(|case| case.name.contains(&plan.only)) {
-            subjects.push(stand.prepare(case)?);
-        }
-    }
-    ensure!(!subjects.is_empty(), "no case has {:?} in its name", plan.only);
-    let measured = rounds::run(&subjects, plan.effort)?;
+    let receiver = Receiver::new()?;
+    let on =
+        |setting| stands.iter().find(|stand| stand.setting == setting).context("every setting has a stand");
+    let subjects = cases.iter().map(|case| {
+        let stand = on(case.setting)?;
+        let yardstick = match case.yardstick {
+            Yardstick::Drop => Stopwatch::new(Timed::Drop, case.draw)?,
+            Yardstick::Pass => Stopwatch::new(Timed::Pass, case.draw)?,
+            Yardstick::NoEvents => on(silent(case))?.stopwatch(case)?,
+        };
+        Ok(Subject { case, stand, receiver: &receiver, program: stand.stopwatch(case)?, yardstick })
+    });
+    let measured = rounds::run(&subjects.collect::<Result<Vec<_>>>()?, plan.effort)?;
     Ok(Report::of(measured, plan.effort))
+}
+
+/// What a case is measured on: its own setting, and that of its yardstick.
+fn settings(case: &Case) -> Vec<Setting> {
+    let other = (case.yardstick == Yardstick::NoEvents).then(|| silent(case));
+    std::iter::once(case.setting).chain(other).collect()
+}
+
+/// The setting of a case, without events.
+const fn silent(case: &Case) -> Setting {
+    Setting { events: 0, ..case.setting }
 }

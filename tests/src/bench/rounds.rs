@@ -1,52 +1,56 @@
-//! Timing: a frame through the program and through the floor in turns, so that whatever slows the machine falls on both.
+//! Timing: packets through the program and through the yardstick in turns, so that whatever slows the machine falls on
+//! both.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use cmgate::datapath::{Lap, Stopwatch};
+use cmgate::datapath::Stopwatch;
 
-/// What an XDP program returns (include/uapi/linux/bpf.h).
-pub const XDP_DROP: u32 = 1;
-/// See [`XDP_DROP`].
-pub const XDP_PASS: u32 = 2;
+use super::cases::{Case, Setting};
+use super::receiver::{NIC, Receiver};
+use super::stand::Stand;
 
-/// How often and how long each frame is timed.
+/// The least share of packets that must be judged as their case says. Of many flows a few find their places in the
+/// table taken by others.
+const LEAST_SHARE: f64 = 0.95;
+
+/// How often and how long each case is timed.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Rounds, each with one lap of every subject and one of the floor beside it.
+    /// Rounds, each with one lap of every case and one of its yardstick beside it.
     pub rounds: u32,
     /// Processor time of a lap.
     pub lap: Duration,
 }
 
-/// What is timed.
+/// A case, ready.
 pub struct Subject<'a> {
-    /// The case's name.
-    pub name: &'static str,
-    /// The site's size.
-    pub networks: u32,
-    /// The frame.
-    pub frame: &'a [u8],
-    /// What the program must return for it.
-    pub returns: u32,
+    /// Which.
+    pub case: &'a Case,
+    /// What it runs on.
+    pub stand: &'a Stand,
+    /// Where its live packets are received.
+    pub receiver: &'a Receiver,
     /// The program.
-    pub ingress: &'a Stopwatch,
+    pub program: Stopwatch,
     /// The yardstick.
-    pub floor: &'a Stopwatch,
+    pub yardstick: Stopwatch,
 }
 
-/// What the rounds gave for one subject.
+/// What the rounds gave for one case.
 pub struct Measured {
     /// The case's name.
     pub name: &'static str,
-    /// The site's size.
-    pub networks: u32,
-    /// Runs in a lap.
+    /// Where it was measured.
+    pub setting: Setting,
+    /// Packets in a lap.
     pub repeat: u32,
+    /// The share of packets that were judged as the case says.
+    pub as_said: f64,
     /// Nanoseconds a packet.
     pub nanoseconds: Spread,
-    /// The same by the floor.
-    pub floor: Spread,
+    /// The same by the yardstick.
+    pub yardstick: Spread,
     /// The one by the other, each within one round.
     pub ratio: Spread,
 }
@@ -62,36 +66,51 @@ pub struct Spread {
     pub max: f64,
 }
 
-/// Times every subject.
+/// Times every case.
 ///
 /// # Errors
 ///
-/// When the kernel does not run a program, or a program returns what it must not.
+/// When the kernel does not run a program, or packets are judged otherwise than their case says.
 pub fn run(subjects: &[Subject<'_>], effort: Effort) -> Result<Vec<Measured>> {
-    let repeats = subjects.iter().map(|subject| subject.calibrate(effort.lap)).collect::<Result<Vec<_>>>()?;
+    let prepared = subjects.iter().map(|subject| subject.prepare(effort.lap)).collect::<Result<Vec<_>>>()?;
     let mut pairs = vec![Vec::new(); subjects.len()];
     for round in 0..effort.rounds {
-        for ((subject, repeat), pairs) in subjects.iter().zip(&repeats).zip(&mut pairs) {
+        for ((subject, (repeat, _)), pairs) in subjects.iter().zip(&prepared).zip(&mut pairs) {
             pairs.push(subject.pair(*repeat, round % 2 == 0)?);
         }
     }
-    let measured = subjects.iter().zip(repeats).zip(pairs).map(|((subject, repeat), pairs)| Measured {
-        name: subject.name,
-        networks: subject.networks,
-        repeat,
-        nanoseconds: Spread::of(pairs.iter().map(|(program, _)| *program)),
-        floor: Spread::of(pairs.iter().map(|(_, floor)| *floor)),
-        ratio: Spread::of(pairs.iter().map(|(program, floor)| program / floor)),
-    });
-    Ok(measured.collect())
+    let measured = subjects.iter().zip(prepared).zip(pairs);
+    Ok(measured
+        .map(|((subject, (repeat, as_said)), pairs)| Measured {
+            name: subject.case.name,
+            setting: subject.case.setting,
+            repeat,
+            as_said,
+            nanoseconds: Spread::of(pairs.iter().map(|(program, _)| *program)),
+            yardstick: Spread::of(pairs.iter().map(|(_, yardstick)| *yardstick)),
+            ratio: Spread::of(pairs.iter().map(|(program, yardstick)| program / yardstick)),
+        })
+        .collect())
 }
 
 impl Subject<'_> {
-    /// How many runs take so long.
+    /// How many packets take so long, and which share of them is judged as the case says.
+    fn prepare(&self, lap: Duration) -> Result<(u32, f64)> {
+        let Case { name, .. } = self.case;
+        let before = self.stand.judged(self.case)?;
+        let repeat = self.calibrate(lap)?;
+        let after = self.stand.judged(self.case)?;
+        let [wanted, all] = [0, 1].map(|place| (after[place] - before[place]) as f64);
+        ensure!(all > 0.0, "{name}: no packet came to the program");
+        let share = wanted / all;
+        ensure!(share >= LEAST_SHARE, "{name}: only {share:.3} of the packets were judged as they should");
+        Ok((repeat, share))
+    }
+
     fn calibrate(&self, lap: Duration) -> Result<u32> {
         let mut repeat = 1_000;
         loop {
-            let took = self.program(repeat)?;
+            let took = self.time(&self.program, repeat)?;
             if took >= lap.mul_f64(0.8) {
                 return Ok(repeat);
             }
@@ -101,28 +120,25 @@ impl Subject<'_> {
         }
     }
 
-    /// Nanoseconds a packet by the program, and by the floor.
+    /// Nanoseconds a packet by the program, and by the yardstick.
     fn pair(&self, repeat: u32, program_first: bool) -> Result<(f64, f64)> {
         let each = |took: Duration| took.as_secs_f64() * 1e9 / f64::from(repeat);
         if program_first {
-            let program = self.program(repeat)?;
-            Ok((each(program), each(self.floor(repeat)?)))
+            let program = self.time(&self.program, repeat)?;
+            Ok((each(program), each(self.time(&self.yardstick, repeat)?)))
         } else {
-            let floor = self.floor(repeat)?;
-            Ok((each(self.program(repeat)?), each(floor)))
+            let yardstick = self.time(&self.yardstick, repeat)?;
+            Ok((each(self.time(&self.program, repeat)?), each(yardstick)))
         }
     }
 
-    fn program(&self, repeat: u32) -> Result<Duration> {
-        let Lap { took, returned } = self.ingress.time(self.frame, repeat)?;
-        ensure!(returned == self.returns, "{} returned {returned}, not {}", self.name, self.returns);
-        Ok(took)
-    }
-
-    fn floor(&self, repeat: u32) -> Result<Duration> {
-        let Lap { took, returned } = self.floor.time(self.frame, repeat)?;
-        ensure!(returned == XDP_DROP, "the floor returned {returned}");
-        Ok(took)
+    fn time(&self, stopwatch: &Stopwatch, repeat: u32) -> Result<Duration> {
+        let packet = &self.case.packet;
+        if self.case.live {
+            Ok(self.receiver.run(|| stopwatch.receive(packet, repeat, NIC))??)
+        } else {
+            Ok(stopwatch.time(packet, repeat)?)
+        }
     }
 }
 

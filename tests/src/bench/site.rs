@@ -1,7 +1,7 @@
 //! Sites of a given size: networks of clients that may ask this host, and machines behind it, for thirty services.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -11,6 +11,7 @@ use cmgate::compiler::lines::{Machine, compile};
 use cmgate::compiler::policy::Policy;
 use cmgate::config::{self, Memory};
 use cmgate::datapath::{Generation, Parameters};
+use cmgate_common::draw::{self, SERVICES};
 use cmgate_common::layout::control::Flags;
 
 /// This host, which is a management point and relays.
@@ -19,9 +20,6 @@ pub const HOST: (Ipv4Addr, Ipv6Addr) =
 /// A management point behind it.
 pub const BEHIND: (Ipv4Addr, Ipv6Addr) =
     (Ipv4Addr::new(10, 1, 1, 20), Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x20));
-
-/// UDP ports that the allow names, besides what the catalogue admits.
-const SERVICES: u16 = 30;
 
 /// A site of this many networks, each a /24 and a /64.
 pub struct Site {
@@ -82,12 +80,12 @@ fn text(networks: u32) -> String {
     let quoted = |address: &dyn std::fmt::Display| format!("\"{address}\"");
     let clients: Vec<String> = (0..networks)
         .flat_map(|number| {
-            let (v4, v6) = network(number);
+            let (v4, v6) = machine(number, 0);
             [quoted(&format!("{v4}/24")), quoted(&format!("{v6}/64"))]
         })
         .collect();
     let services: Vec<String> =
-        (0..SERVICES).map(|number| format!("\"udp/{}\"", 2000 + 101 * number)).collect();
+        (0..SERVICES).map(|number| format!("\"udp/{}\"", draw::service(number))).collect();
     let mut site = "edition = \"current\"\nconnections = \"both\"\n".to_owned();
     let mut system = |name: &str, role: &str, addresses: &str| {
         writeln!(site, "[[system]]\nname = \"{name}\"\nroles = [\"{role}\"]\naddresses = [{addresses}]")
@@ -103,21 +101,12 @@ fn text(networks: u32) -> String {
     )
 }
 
-/// The first addresses of a network: /24s scattered over 16.0.0.0/4, and /64s of which 16 at a time share a /48, as
-/// segments of one place do.
-fn network(number: u32) -> (Ipv4Addr, Ipv6Addr) {
-    // An odd factor makes 2^20 different numbers of 2^20.
-    let scattered = number.wrapping_mul(0x9e37_79b1) & 0xf_ffff;
-    let place = (number >> 4) as u16;
-    let segment = (number & 15) as u16;
+/// A machine of a network, by its last byte; 0 gives the network's own addresses.
+pub fn machine(network: u32, host: u8) -> (Ipv4Addr, Ipv6Addr) {
+    let second = draw::network6(network);
+    let [place, segment] = [(second >> 16) as u16, second as u16];
     (
-        Ipv4Addr::from_bits(0x1000_0000 + (scattered << 8)),
-        Ipv6Addr::new(0x2001, 0xdb8, 0x1000 + place, segment, 0, 0, 0, 0),
+        Ipv4Addr::from_bits(draw::network4(network) | u32::from(host)),
+        Ipv6Addr::new(0x2001, 0xdb8, place, segment, 0, 0, 0, host.into()),
     )
-}
-
-/// A machine of the first network.
-pub fn client() -> (IpAddr, IpAddr) {
-    let (v4, v6) = network(0);
-    (Ipv4Addr::from_bits(v4.to_bits() + 7).into(), Ipv6Addr::from_bits(v6.to_bits() + 7).into())
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what a packet costs in the ingress program, as ratios to a program that drops at once.
+//! `cargo xtask bench`: what a packet costs in the ingress program, as ratios to programs that drop or admit at once.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,17 +7,20 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use cmgate_tests::{
-    bench::{self, Plan},
+    bench::{self, Limits, Plan},
     needs::{self, Need},
     ownership,
 };
 
-/// Times the ingress program on single frames, with nothing attached to any interface that carries traffic.
+/// Times the ingress program, with nothing attached to any interface: packets are received in namespaces made for it.
 #[derive(Parser)]
 struct Arguments {
-    /// Fewer rounds of one site: some seconds, to see whether something is much slower
+    /// Fewer rounds of one size of site: less than two minutes, to see whether something is much slower
     #[arg(long)]
     quick: bool,
+    /// Fail where a figure is over its limit, and say which
+    #[arg(long)]
+    gate: bool,
     /// Write the figures to this file, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -26,7 +29,14 @@ struct Arguments {
     only: String,
 }
 
-const NEEDS: &[Need] = &[Need::Root, Need::Bpffs, Need::Program("ip")];
+const NEEDS: &[Need] = &[
+    Need::Root,
+    Need::Bpffs,
+    Need::Program("ip"),
+    Need::Program("nsenter"),
+    Need::Program("setpriv"),
+    Need::Program("ethtool"),
+];
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -35,7 +45,8 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     match measure(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error:?}");
             ExitCode::FAILURE
@@ -43,7 +54,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(arguments: Arguments) -> Result<()> {
+/// Whether everything the gate asks for is kept.
+fn measure(arguments: Arguments) -> Result<bool> {
+    let limits = arguments.gate.then(Limits::committed).transpose()?;
     ownership::sweep_on_signal()?;
     let plan = if arguments.quick { Plan::quick() } else { Plan::thorough() };
     let report = bench::run(&Plan { only: arguments.only, ..plan })?;
@@ -52,5 +65,9 @@ fn measure(arguments: Arguments) -> Result<()> {
         let text = serde_json::to_string_pretty(&report.json())? + "\n";
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    Ok(())
+    let over = limits.map(|limits| limits.over(&report)).unwrap_or_default();
+    for case in &over {
+        eprintln!("over its limit: {case}");
+    }
+    Ok(over.is_empty())
 }

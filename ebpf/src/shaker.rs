@@ -1,0 +1,184 @@
+//! The benchmark's own programs: the shaker, which gives each packet other addresses and ports and hands it to the
+//! program under test, and the yardsticks. None is ever attached to anything that carries traffic, nor shipped loaded.
+#![no_std]
+#![no_main]
+#![expect(
+    missing_docs,
+    clippy::needless_pass_by_value,
+    reason = "the program macros ask for it, and leave out the docs"
+)]
+#![expect(unsafe_code, reason = "packet memory is raw pointers here")]
+
+use aya_ebpf::Global;
+use aya_ebpf::bindings::xdp_action;
+use aya_ebpf::macros::{map, xdp};
+use aya_ebpf::maps::ProgramArray;
+use aya_ebpf::programs::XdpContext;
+use cmgate_common::draw::{self, End, Kind, SERVICES};
+
+/// A [`Kind`].
+#[unsafe(no_mangle)]
+pub static KIND: Global<u32> = Global::new(0);
+/// Whether the client's end is the destination.
+#[unsafe(no_mangle)]
+pub static TO_CLIENT: Global<u32> = Global::new(0);
+/// The first network to draw.
+#[unsafe(no_mangle)]
+pub static FIRST: Global<u32> = Global::new(0);
+/// How many networks to draw from.
+#[unsafe(no_mangle)]
+pub static NETWORKS: Global<u32> = Global::new(1);
+/// How many flows to draw from.
+#[unsafe(no_mangle)]
+pub static FLOWS: Global<u32> = Global::new(1);
+/// Whether the server's port is one of the services, at random.
+#[unsafe(no_mangle)]
+pub static SERVICE: Global<u32> = Global::new(0);
+
+/// The program under test, in place 0.
+#[map]
+static UNDER_TEST: ProgramArray = ProgramArray::with_max_entries(1, 0);
+
+/// The state of the generator of random numbers. Not an atomic one: the linker's code generator has no atomic store.
+static mut RANDOM: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Redraws a packet of Ethernet and IPv4 without options or IPv6, and hands it on.
+#[xdp(frags)]
+pub fn cmgate_shaker(ctx: XdpContext) -> u32 {
+    if KIND.load() != Kind::Same as u32 && redraw(&ctx).is_none() {
+        return xdp_action::XDP_ABORTED;
+    }
+    // SAFETY: nothing here waits to be dropped.
+    unsafe { UNDER_TEST.tail_call(&ctx, 0) };
+    xdp_action::XDP_ABORTED
+}
+
+/// Drops every packet at once.
+#[xdp(frags)]
+pub fn cmgate_drop(_ctx: XdpContext) -> u32 {
+    xdp_action::XDP_DROP
+}
+
+/// Admits every packet at once.
+#[xdp(frags)]
+pub fn cmgate_pass(_ctx: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
+}
+
+#[inline(always)]
+fn redraw(ctx: &XdpContext) -> Option<()> {
+    let (end, service) = drawn();
+    if u16::from_be(field::<u16, 12>(ctx)?) == 0x0800 {
+        let address = (draw::network4(end.network) | u32::from(end.host)).to_be();
+        let former = if TO_CLIENT.load() != 0 {
+            replace::<u32, 30>(ctx, address)?
+        } else {
+            replace::<u32, 26>(ctx, address)?
+        };
+        let sum = field::<u16, 24>(ctx)?;
+        replace::<u16, 24>(ctx, updated(sum, former, address))?;
+        redraw_ports::<34, 36>(ctx, end.port, service)
+    } else {
+        let network = draw::network6(end.network).to_be();
+        let host = u32::from(end.host).to_be();
+        if TO_CLIENT.load() != 0 {
+            replace::<u32, 42>(ctx, network)?;
+            replace::<u32, 50>(ctx, host)?;
+        } else {
+            replace::<u32, 26>(ctx, network)?;
+            replace::<u32, 34>(ctx, host)?;
+        }
+        redraw_ports::<54, 56>(ctx, end.port, service)
+    }
+}
+
+/// Writes the client's port, and the server's where that is asked for.
+#[inline(always)]
+fn redraw_ports<const SOURCE: usize, const DESTINATION: usize>(
+    ctx: &XdpContext,
+    client: u16,
+    service: u16,
+) -> Option<()> {
+    if TO_CLIENT.load() != 0 {
+        replace::<u16, DESTINATION>(ctx, client.to_be())?;
+        if SERVICE.load() != 0 {
+            replace::<u16, SOURCE>(ctx, service.to_be())?;
+        }
+    } else {
+        replace::<u16, SOURCE>(ctx, client.to_be())?;
+        if SERVICE.load() != 0 {
+            replace::<u16, DESTINATION>(ctx, service.to_be())?;
+        }
+    }
+    Some(())
+}
+
+/// The client's end, and a service.
+#[inline(always)]
+fn drawn() -> (End, u16) {
+    // Knuth's MMIX generator, of which the high bits are good.
+    // SAFETY: the benchmark runs on one processor, and a packet in the place of another there ends first; a value lost
+    // would be as random.
+    let state = unsafe {
+        let state = RANDOM.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        RANDOM = state;
+        state
+    };
+    let below = |bits: u64, bound: u32| (((bits & 0xffff_ffff) * u64::from(bound)) >> 32) as u32;
+    let service = draw::service(below(state >> 20, SERVICES));
+    let end = if KIND.load() == Kind::Flows as u32 {
+        draw::flow(below(state >> 32, FLOWS.load()), NETWORKS.load())
+    } else {
+        End {
+            network: FIRST.load() + below(state >> 32, NETWORKS.load()),
+            host: (state >> 24) as u8,
+            port: 1024 + below(state >> 12, 60_000) as u16,
+        }
+    };
+    (end, service)
+}
+
+/// A header's checksum after four bytes of it have changed (RFC 1624, equation 3).
+#[inline(always)]
+fn updated(sum: u16, former: u32, new: u32) -> u16 {
+    let halves = |word: u32| (word >> 16) + (word & 0xffff);
+    let sum = u32::from(!sum) + halves(!former) + halves(new);
+    let folded = (sum >> 16) + (sum & 0xffff);
+    !((folded >> 16) + (folded & 0xffff)) as u16
+}
+
+/// What stands `AT` bytes into the packet.
+#[inline(always)]
+fn field<T: Copy, const AT: usize>(ctx: &XdpContext) -> Option<T> {
+    // SAFETY: all of it lies in the packet, says `place`, and its callers read numbers.
+    place::<T, AT>(ctx).map(|place| unsafe { place.read_unaligned() })
+}
+
+/// Writes what stands `AT` bytes into the packet from now on, and returns what stood there.
+#[inline(always)]
+fn replace<T: Copy, const AT: usize>(ctx: &XdpContext, new: T) -> Option<T> {
+    let place = place::<T, AT>(ctx)?;
+    // SAFETY: all of it lies in the packet, says `place`, and its callers read and write numbers.
+    unsafe {
+        let former = place.read_unaligned();
+        place.write_unaligned(new);
+        Some(former)
+    }
+}
+
+/// The place of a `T` that lies in the packet as a whole.
+#[inline(always)]
+fn place<T, const AT: usize>(ctx: &XdpContext) -> Option<*mut T> {
+    let at = ctx.data() + AT;
+    (at + size_of::<T>() <= ctx.data_end()).then_some(at as *mut T)
+}
+
+/// The licence the kernel sees.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+pub static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

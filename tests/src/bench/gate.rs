@@ -1,0 +1,62 @@
+//! Limits, and what is over them.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+
+use super::Report;
+
+/// The limits as they are committed.
+const FILE: &str = include_str!("limits.toml");
+
+/// The greatest ratio of each case; for a case that is measured with different numbers of flows, by that number.
+pub struct Limits(BTreeMap<String, f64>);
+
+impl Limits {
+    /// Those of the repository.
+    ///
+    /// # Errors
+    ///
+    /// Where the file is not a table of ratios.
+    pub fn committed() -> Result<Self> {
+        toml::from_str(FILE).map(Self).context("tests/src/bench/limits.toml")
+    }
+
+    /// What is over: the case, by how much; empty where nothing is.
+    #[must_use]
+    pub fn over(&self, report: &Report) -> Vec<String> {
+        let held = report.measured().iter().filter_map(|case| {
+            let key = key(case.name, case.setting.flows);
+            let (limit, median) = (*self.0.get(&key)?, case.ratio.median);
+            let percent = (median / limit - 1.0) * 100.0;
+            let networks = case.setting.networks;
+            (median > limit).then(|| {
+                format!("{key}, {networks} networks: {median:.2} x, limit {limit:.2} x (+{percent:.0} %)")
+            })
+        });
+        held.collect()
+    }
+}
+
+/// What a case is called in the file.
+fn key(name: &str, flows: u32) -> String {
+    if flows == 0 { name.to_owned() } else { format!("{name}, {flows} flows") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cases;
+    use super::{Limits, key};
+
+    #[test]
+    fn every_limit_is_a_case_s_and_can_be_kept() {
+        let cases: Vec<String> =
+            cases::all(&[1_000]).iter().map(|case| key(case.name, case.setting.flows)).collect();
+        let Limits(limits) = Limits::committed().expect("the file is a table of ratios");
+        assert!(!limits.is_empty());
+        for (name, limit) in limits {
+            assert!(cases.contains(&name), "there is no case {name:?}");
+            assert!((1.0..100.0).contains(&limit), "{name} = {limit}");
+        }
+    }
+}
