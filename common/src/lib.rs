@@ -16,3 +16,5 @@ pub mod opaque;
 pub mod packet;
 pub mod reason;
 pub mod tables;
+#[cfg(feature = "std")]
+pub mod walk;

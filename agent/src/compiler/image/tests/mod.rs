@@ -3,6 +3,7 @@
 mod agree;
 mod limits;
 mod scale;
+mod walk;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,0 +1,124 @@
+//! The tries of an image read back as what they say of every address: intervals, each with its leaf.
+
+use std::vec::Vec;
+
+use crate::layout::Leaf;
+use crate::layout::image::{Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, PAGE, host_bucket};
+use zerocopy::{FromBytes as _, IntoBytes as _};
+
+/// Consecutive addresses with one leaf, as numbers of the family's width: 32 or 128 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval {
+    /// The first address.
+    pub first: u128,
+    /// The last one, itself included.
+    pub last: u128,
+    /// What the engine finds for each of them.
+    pub leaf: Leaf,
+}
+
+/// Every IPv4 address of an image, ascending; no two neighbours have the same leaf. What is read past the image's end
+/// is 0, as for the engine.
+#[must_use]
+pub fn v4(words: &[u32], directory: &Directory) -> Vec<Interval> {
+    let mut walk = Walk { words, nodes: directory.nodes.into(), bits: 32, borders: Vec::new() };
+    walk.table(directory.root4.into(), 0, 0, 16);
+    walk.intervals()
+}
+
+/// Every IPv6 address of an image, single ones in their buckets among them; else as [`v4`].
+#[must_use]
+pub fn v6(words: &[u32], directory: &Directory) -> Vec<Interval> {
+    let mut walk = Walk { words, nodes: directory.nodes.into(), bits: 128, borders: Vec::new() };
+    walk.table(directory.root6.into(), 0, 0, 16);
+    walk.put_hosts(&hosts(words, directory));
+    walk.intervals()
+}
+
+/// From an address to the next border's, the leaf.
+type Border = (u128, Leaf);
+
+struct Walk<'w> {
+    words: &'w [u32],
+    nodes: u64,
+    bits: u32,
+    borders: Vec<Border>,
+}
+
+impl Walk<'_> {
+    /// A table of `1 << width` words, for the addresses that begin with the `depth` first bits of `first`.
+    fn table(&mut self, start: u64, first: u128, depth: u32, width: u32) {
+        let depth = depth + width;
+        for index in 0..1u64 << width {
+            let word =
+                usize::try_from(start + index).ok().and_then(|at| self.words.get(at)).copied().unwrap_or(0);
+            let at = first | u128::from(index) << (self.bits - depth);
+            if word & Leaf::NODE != 0 && depth < self.bits {
+                self.table(self.nodes + u64::from(word & !Leaf::NODE) * u64::from(PAGE), at, depth, 8);
+            } else {
+                push(&mut self.borders, (at, Leaf(word)));
+            }
+        }
+    }
+
+    /// Lets single addresses, ascending, have their own leaves.
+    fn put_hosts(&mut self, hosts: &[Border]) {
+        let surroundings = std::mem::take(&mut self.borders);
+        let mut rest = surroundings.as_slice();
+        let mut around = Leaf::default();
+        for &(host, leaf) in hosts {
+            while let [(first, next), ..] = *rest
+                && first <= host
+            {
+                push(&mut self.borders, (first, next));
+                around = next;
+                rest = &rest[1..];
+            }
+            // The border may be this very address, or a host's just before it.
+            self.borders.pop_if(|last| last.0 == host);
+            push(&mut self.borders, (host, leaf));
+            if let Some(next) = host.checked_add(1)
+                && rest.first().is_none_or(|border| border.0 != next)
+            {
+                push(&mut self.borders, (next, around));
+            }
+        }
+        for border in rest {
+            push(&mut self.borders, *border);
+        }
+    }
+
+    fn intervals(self) -> Vec<Interval> {
+        let end = u128::MAX >> (128 - self.bits);
+        let lasts = self.borders.iter().skip(1).map(|(next, _)| next - 1).chain([end]);
+        self.borders.iter().zip(lasts).map(|(&(first, leaf), last)| Interval { first, last, leaf }).collect()
+    }
+}
+
+/// Appends a border, unless it changes nothing.
+fn push(borders: &mut Vec<Border>, border: Border) {
+    if borders.last().is_none_or(|last| last.1 != border.1) {
+        borders.push(border);
+    }
+}
+
+/// The addresses that the engine would find in their buckets, ascending.
+fn hosts(words: &[u32], directory: &Directory) -> Vec<Border> {
+    let mut found = Vec::new();
+    for bucket in 0..=u64::from(directory.hosts6_mask) {
+        let start = u64::from(directory.hosts6) + bucket * u64::from(HOST_BUCKET);
+        let words = usize::try_from(start).ok().and_then(|start| words.get(start..)).unwrap_or_default();
+        let Ok((hosts, _)) = HostBucket::ref_from_prefix(words.as_bytes()) else { break };
+        for place in 0..HOSTS_PER_BUCKET {
+            let half = |[lower, upper]: [u32; 2]| u64::from(lower) | u64::from(upper) << 32;
+            let (hi, lo) = (half(hosts.hi[place]), half(hosts.lo[place]));
+            let here = host_bucket(hi, lo, directory.hosts6_seed, directory.hosts6_mask) == bucket;
+            let first = (0..HOSTS_PER_BUCKET).find(|place| hosts.holds(*place, hi, lo)) == Some(place);
+            if here && first {
+                found.push((u128::from(hi) << 64 | u128::from(lo), Leaf(hosts.leaf[place])));
+            }
+        }
+    }
+    found.sort_unstable_by_key(|(address, _)| *address);
+    found
+}
