@@ -152,7 +152,7 @@ impl<'l> Desk<'l> {
         let hook = judge.hook(&question);
         let judged = match &self.probe {
             Some(probe) => {
-                let (slot, generation) = probe.ruling();
+                let (slot, generation) = probe.ruling()?;
                 let judgement = probe.judge(slot, hook, row, &frame::build(&question))?;
                 judgement.map(|judgement| (judgement, generation))
             }
@@ -187,7 +187,11 @@ struct Gate {
 impl Gate {
     /// None where none stands, or may be asked: `explain` needs no root.
     fn find(common: &Common) -> Option<Self> {
-        let probe = Probe::open(&common.pin_root).ok().flatten().filter(|probe| probe.ruling().1 != 0)?;
+        let probe = Probe::open(&common.pin_root).ok().flatten()?;
+        let (_, generation) = probe.ruling().ok()?;
+        if generation == 0 {
+            return None;
+        }
         let live = datapath::inspect(&common.pin_root).ok().flatten()?;
         let attached = live
             .interfaces

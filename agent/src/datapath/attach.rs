@@ -21,7 +21,7 @@ impl Datapath {
     /// [`Error::Occupied`], [`Error::Attach`], [`Error::NoInterface`], [`Error::SharedPlace`], [`Error::NoSuchRow`],
     /// [`Error::Unpublished`]. What was not attached before is not attached then.
     pub fn attach(&mut self, nic: &Nic, xdp: Xdp) -> Result<Attached, Error> {
-        if self.generation() == 0 {
+        if self.generation()? == 0 {
             return Err(Error::Unpublished);
         }
         let device = Device::by_name(&nic.name)?

@@ -1,7 +1,7 @@
 //! The control block: the one value every program reads, and the agent writes.
 
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use cmgate_common::layout::SLOTS;
 use cmgate_common::layout::control::{Control, PORTS, Slot};
@@ -12,8 +12,8 @@ use super::pins::Pins;
 use super::shared::Shared;
 use super::{Error, maps};
 
-/// The control block, mapped.
-pub struct ControlBlock(Shared<AtomicU32>);
+/// The control block, mapped: by words, and once more by double words, for what must be stored at once.
+pub struct ControlBlock(Shared<AtomicU32>, Shared<AtomicU64>);
 
 const WORD: usize = size_of::<u32>();
 const SLOT_WORDS: usize = size_of::<Slot>() / WORD;
@@ -22,7 +22,8 @@ const _: () = assert!(size_of::<Slot>().is_multiple_of(WORD));
 impl ControlBlock {
     /// The pinned one.
     pub fn open(pins: &Pins) -> Result<Self, Error> {
-        Ok(Self(maps::CONTROL.shared(&pins.map(maps::CONTROL.name))?.0))
+        let path = pins.map(maps::CONTROL.name);
+        Ok(Self(maps::CONTROL.shared(&path)?.0, maps::CONTROL.shared(&path)?.0))
     }
 
     fn word(&self, byte: usize) -> &AtomicU32 {
@@ -53,9 +54,19 @@ impl ControlBlock {
         value
     }
 
-    /// The number of the generation that rules.
-    pub fn generation(&self) -> u32 {
-        self.slot(self.enforced()).generation
+    /// Ticks at which the slot that rules gives way to the fall-back; 0 where it does not.
+    pub fn deadline(&self) -> u64 {
+        self.deadline_word().load(Ordering::Acquire)
+    }
+
+    fn deadline_word(&self) -> &AtomicU64 {
+        &self.1.words()[offset_of!(Control, deadline) / size_of::<u64>()]
+    }
+
+    /// The slot that rules at this moment, as the programs find it. The clock is read only where there is a deadline.
+    pub fn ruling<E>(&self, now: impl FnOnce() -> Result<u64, E>) -> Result<u32, E> {
+        let (enforced, deadline) = (self.enforced(), self.deadline());
+        Ok(if deadline != 0 && now()? >= deadline { self.fallback() } else { enforced })
     }
 
     /// The greatest number any slot has had.
@@ -73,7 +84,27 @@ impl ControlBlock {
     /// Makes a slot rule: one store, seen by every program. The slot that ruled is the one to fall back to.
     pub fn rule(&self, slot: u32) {
         self.word(offset_of!(Control, fallback)).store(self.enforced(), Ordering::Relaxed);
+        self.rule_instead(slot);
+    }
+
+    /// The same; deadline and fall-back stay what they are.
+    pub fn rule_instead(&self, slot: u32) {
         self.word(offset_of!(Control, enforced)).store(slot, Ordering::Release);
+    }
+
+    /// Makes a slot rule until `deadline`, and from then on the one that rules now. Whoever dies between these stores leaves
+    /// the former one ruling.
+    pub fn rule_until(&self, slot: u32, deadline: u64) {
+        self.word(offset_of!(Control, fallback)).store(self.enforced(), Ordering::Release);
+        self.deadline_word().store(deadline, Ordering::Release);
+        self.rule_instead(slot);
+    }
+
+    /// Takes the deadline away, if it still is `deadline`. No read or write of this thread's is put before or behind it.
+    pub fn forget_deadline(&self, deadline: u64) {
+        // It is the one writer's: nobody else can have changed it.
+        let _unchanged =
+            self.deadline_word().compare_exchange(deadline, 0, Ordering::SeqCst, Ordering::SeqCst);
     }
 
     /// The row of the counters that an interface has; 0 where it has none.

@@ -199,6 +199,26 @@ pub enum Error {
     /// The proof of a new generation failed; the former one rules on.
     #[error("the new generation was refused before it ruled")]
     Refused(#[source] anyhow::Error),
+    /// A generation waits for its confirmation.
+    #[error(
+        "generation {generation} is on trial: `cmgate confirm` keeps it, `cmgate rollback` returns to the former one"
+    )]
+    OnTrial {
+        /// Its number.
+        generation: u32,
+    },
+    /// There is nothing to confirm.
+    #[error("no generation is on trial: there is nothing to confirm")]
+    NoTrial,
+    /// The confirmation came when time was up.
+    #[error("too late: generation {generation} has run out its time, and the former one rules again")]
+    TooLate {
+        /// The number of the one that was on trial.
+        generation: u32,
+    },
+    /// There is nothing to return to.
+    #[error("no former generation is known: there is nothing to return to")]
+    NoFormer,
     /// Netlink did not answer as it should.
     #[error("netlink: {what}: {source}")]
     Netlink {
@@ -244,6 +264,10 @@ impl Error {
             | Self::FlowsExhausted { .. }
             | Self::Image(_)
             | Self::Refused(_)
+            | Self::OnTrial { .. }
+            | Self::NoTrial
+            | Self::TooLate { .. }
+            | Self::NoFormer
             | Self::Netlink { .. }
             | Self::Leftovers { .. } => false,
         }

@@ -16,7 +16,7 @@ use super::device::Device;
 use super::names::Names;
 use super::pins::{LinkKind, Pins};
 use super::ticks::Moment;
-use super::{Egress, Error, Hook, Mode, counters, links, load, maps, occupancy, sys};
+use super::{Egress, Error, Hook, Mode, Trial, counters, links, load, maps, occupancy, sys};
 
 /// The gate as it stands.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Live {
     pub generation: u32,
     /// How it is carried out.
     pub flags: Flags,
+    /// The generation that is to be confirmed, or should have been.
+    pub trial: Option<Trial>,
     /// The interfaces the programs stand on.
     pub interfaces: Vec<LiveInterface>,
     /// What was counted by interface, hook and outcome; zeros are left out.
@@ -122,8 +124,9 @@ pub fn inspect(root: &Path) -> Result<Option<Live>, Error> {
         return Ok(None);
     }
     let control = ControlBlock::open(&pins)?;
-    let slot = control.slot(control.enforced());
     let now = now(&pins)?;
+    let ruling = control.ruling(|| Ok::<_, Error>(now.ticks))?;
+    let slot = control.slot(ruling);
     let names = Names::open(&pins)?;
     let interfaces = interfaces(&pins, &control)?;
     let stats = counters::stats(&pins)?;
@@ -131,6 +134,7 @@ pub fn inspect(root: &Path) -> Result<Option<Live>, Error> {
         layout: VERSION,
         generation: slot.generation,
         flags: slot.flags,
+        trial: Trial::of(&control, || Ok(now))?,
         outcomes: outcomes(&pins, &interfaces)?,
         flows: flows(&pins, &names, &now)?,
         stats,
@@ -155,7 +159,7 @@ pub fn usage(root: &Path) -> Result<Option<Vec<MapUse>>, Error> {
     map_uses(&pins, &control, &names, &counters::stats(&pins)?, now(&pins)?.ticks).map(Some)
 }
 
-fn now(pins: &Pins) -> Result<Moment, Error> {
+pub(super) fn now(pins: &Pins) -> Result<Moment, Error> {
     let clock = pins.program(load::CLOCK);
     let clock = sys::open_pin(&clock).map_err(|source| Error::pin("cannot open", &clock, source))?;
     Moment::now(&clock)
@@ -218,12 +222,13 @@ fn map_uses(
     stats: &[u64; Stat::COUNT as usize],
     now: u64,
 ) -> Result<Vec<MapUse>, Error> {
-    let timeouts = control.slot(control.enforced()).timeouts;
+    let ruling = control.ruling(|| Ok::<_, Error>(now))?;
+    let timeouts = control.slot(ruling).timeouts;
     let (tables, pages) = maps::TABLES.shared(&pins.map(maps::TABLES.name))?;
     let mut uses = vec![
         MapUse {
             map: "tables",
-            entries: occupancy::pages(&tables, pages / SLOTS, control.enforced()),
+            entries: occupancy::pages(&tables, pages / SLOTS, ruling),
             capacity: u64::from(pages / SLOTS),
             evicted: None,
         },

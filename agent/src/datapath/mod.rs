@@ -29,6 +29,7 @@ mod shared;
 mod stopwatch;
 mod sys;
 mod ticks;
+mod trial;
 
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
@@ -52,6 +53,7 @@ pub use publish::{Generation, IdleTimes, Parameters, Published};
 pub use rehearse::Counted;
 pub use remove::{Removed, remove};
 pub use stopwatch::{Draw, Stopwatch, Timed};
+pub use trial::{Term, Trial};
 
 /// Where the pins stand unless told otherwise.
 pub const DEFAULT_ROOT: &str = "/sys/fs/bpf/cmgate";
@@ -156,8 +158,12 @@ impl Datapath {
     }
 
     /// The number of the generation that rules; 0 before the first.
-    #[must_use]
-    pub fn generation(&self) -> u32 {
-        self.control.generation()
+    ///
+    /// # Errors
+    ///
+    /// Where one is on trial, and the programs' clock cannot be read.
+    pub fn generation(&self) -> Result<u32, Error> {
+        let slot = self.control.ruling(|| self.now().map(|now| now.ticks))?;
+        Ok(self.control.slot(slot).generation)
     }
 }

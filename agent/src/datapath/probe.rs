@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use aya::maps::{Array, MapData};
+use cmgate_common::layout::control::Flags;
 use cmgate_common::layout::counters::FlowName;
 use cmgate_common::layout::probe::{ProbeHeader, unpack};
 use cmgate_common::reason::Reason;
@@ -12,7 +13,7 @@ use zerocopy::IntoBytes;
 
 use super::control::ControlBlock;
 use super::pins::Pins;
-use super::{Error, load, maps, names, sys};
+use super::{Error, inspect, load, maps, names, sys};
 
 /// The hook a frame is judged at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +37,7 @@ pub struct Judgement {
 /// The program that judges and writes nothing: neither counters nor entries.
 pub struct Probe {
     program: OwnedFd,
+    pins: Pins,
     control: ControlBlock,
     names: Array<MapData, FlowName>,
 }
@@ -55,14 +57,24 @@ impl Probe {
     pub(super) fn over(pins: &Pins) -> Result<Self, Error> {
         let path = pins.program(load::PROBE);
         let program = sys::open_pin(&path).map_err(|source| Error::pin("cannot open", &path, source))?;
-        Ok(Self { program, control: ControlBlock::open(pins)?, names: maps::NAMES.array(pins)? })
+        let pins = pins.clone();
+        Ok(Self { program, control: ControlBlock::open(&pins)?, names: maps::NAMES.array(&pins)?, pins })
     }
 
     /// The slot that rules, and its generation's number: 0 before the first.
+    ///
+    /// # Errors
+    ///
+    /// Where a generation is on trial, and the programs' clock cannot be read.
+    pub fn ruling(&self) -> Result<(u32, u32), Error> {
+        let slot = self.control.ruling(|| inspect::now(&self.pins).map(|now| now.ticks))?;
+        Ok((slot, self.control.slot(slot).generation))
+    }
+
+    /// How the generation in a slot is carried out.
     #[must_use]
-    pub fn ruling(&self) -> (u32, u32) {
-        let slot = self.control.enforced();
-        (slot, self.control.slot(slot).generation)
+    pub fn flags(&self, slot: u32) -> Flags {
+        self.control.slot(slot).flags
     }
 
     /// Judges an Ethernet frame of up to about 3,500 bytes as if it met `hook` on the interface in `row`, under the

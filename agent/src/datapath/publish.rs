@@ -9,7 +9,7 @@ use cmgate_common::layout::image::{Directory, PAGE};
 use cmgate_common::layout::{SLOTS, Verdict};
 
 use super::maps::{MOST_PAGES, Room};
-use super::{Datapath, Error, Probe, sys, ticks};
+use super::{Datapath, Error, Probe, Term, sys, ticks};
 
 /// A compiled policy, as the datapath takes it.
 #[derive(Clone, Debug)]
@@ -105,6 +105,23 @@ impl Datapath {
         generation: &Generation<'_>,
         prove: impl FnOnce(&Probe, u32) -> anyhow::Result<()>,
     ) -> Result<Published, Error> {
+        self.publish_for(Term::Open, generation, prove)
+    }
+
+    /// The same for a term.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::publish`]; and [`Error::OnTrial`] where a generation is on trial, unless this one takes its place.
+    pub fn publish_for(
+        &mut self,
+        term: Term,
+        generation: &Generation<'_>,
+        prove: impl FnOnce(&Probe, u32) -> anyhow::Result<()>,
+    ) -> Result<Published, Error> {
+        if term != Term::InPlace && self.control.deadline() != 0 {
+            return Err(Error::OnTrial { generation: self.control.slot(self.control.enforced()).generation });
+        }
         let per_second = ticks::per_second()?;
         let verdicts = verdict_words(generation)?;
         let counters = self.names.counters(&generation.flows)?;
@@ -135,8 +152,16 @@ impl Datapath {
         let probe = Probe::over(&self.pins)?;
         prove(&probe, slot).map_err(Error::Refused)?;
         self.control.limit_events(per_window(generation.parameters.events_per_second, per_second));
+        let deadline = match term {
+            Term::Until(time) => Some(self.now()?.ticks + u64::from(ticks::of(time, per_second))),
+            Term::Open | Term::InPlace => None,
+        };
         self.may_be_read[self.control.enforced() as usize] = Some(Instant::now());
-        self.control.rule(slot);
+        match (term, deadline) {
+            (Term::InPlace, _) => self.control.rule_instead(slot),
+            (_, None) => self.control.rule(slot),
+            (_, Some(deadline)) => self.control.rule_until(slot, deadline),
+        }
         Ok(Published { generation: number, slot, grew, took: started.elapsed() })
     }
 
@@ -147,7 +172,7 @@ impl Datapath {
     }
 
     /// Waits until no packet is judged any more by what the slot held.
-    fn wait_until_unread(&mut self, slot: u32) {
+    pub(super) fn wait_until_unread(&mut self, slot: u32) {
         let Some(since) = self.may_be_read[slot as usize] else { return };
         match sys::wait_for_packets_in_flight() {
             // Every packet that came before has been judged: this holds for all slots that do not rule.

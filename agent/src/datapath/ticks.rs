@@ -58,15 +58,22 @@ impl Moment {
     /// When a tick was or will be.
     #[must_use]
     pub fn at(&self, ticks: u64) -> SystemTime {
-        let between = |ticks: u64| {
-            Duration::from_secs(ticks / self.per_second)
-                + Duration::from_nanos(ticks % self.per_second * 1_000_000_000 / self.per_second)
-        };
         if ticks <= self.ticks {
-            self.wall.checked_sub(between(self.ticks - ticks)).unwrap_or(SystemTime::UNIX_EPOCH)
+            self.wall.checked_sub(self.time(self.ticks - ticks)).unwrap_or(SystemTime::UNIX_EPOCH)
         } else {
-            self.wall + between(ticks - self.ticks)
+            self.wall + self.time(ticks - self.ticks)
         }
+    }
+
+    /// How long it is from this moment to a tick; nothing where that has been.
+    #[must_use]
+    pub fn until(&self, ticks: u64) -> Duration {
+        self.time(ticks.saturating_sub(self.ticks))
+    }
+
+    fn time(&self, ticks: u64) -> Duration {
+        Duration::from_secs(ticks / self.per_second)
+            + Duration::from_nanos(ticks % self.per_second * 1_000_000_000 / self.per_second)
     }
 }
 

@@ -82,7 +82,8 @@ impl Gate {
             opened => opened?,
         };
         if datapath.took_over() {
-            tracing::info!("took over the gate at {}, generation {}", pins.display(), datapath.generation());
+            let generation = datapath.generation()?;
+            tracing::info!("took over the gate at {}, generation {generation}", pins.display());
         }
         Ok(Self { datapath, sizes, guarded: BTreeMap::new() })
     }

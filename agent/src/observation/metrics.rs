@@ -226,6 +226,7 @@ mod tests {
             layout: 1,
             generation: 3,
             flags: Flags::NONE,
+            trial: None,
             interfaces: Vec::new(),
             outcomes: vec![
                 outcome(Hook::Ingress, Some("eth1"), Reason::Policy, 5),

@@ -48,7 +48,7 @@ impl Stand {
     ///
     /// When it is not, or the kernel does not run it.
     pub fn stopwatch(&self, case: &Case) -> Result<Stopwatch> {
-        let (slot, _) = self.probe.ruling();
+        let (slot, _) = self.probe.ruling()?;
         let judged = self.probe.judge(slot, Hook::Ingress, ROW, &case.packet)?;
         let reason = judged.context("every frame that comes in is judged")?.reason;
         ensure!(reason == case.reason, "{} is judged as {}", case.name, reason.name());

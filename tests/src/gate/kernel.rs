@@ -37,7 +37,7 @@ impl Kernel {
     ///
     /// When the kernel does not run it.
     pub fn judge(&self, hook: Hook, row: u32, frame: &[u8]) -> Result<Option<Judgement>> {
-        let (slot, _) = self.probe.ruling();
+        let (slot, _) = self.probe.ruling()?;
         Ok(self.probe.judge(slot, hook, row, frame)?)
     }
 

@@ -7,6 +7,7 @@ mod gate;
 mod life;
 mod pins;
 mod stress;
+mod trial;
 
 use std::process::ExitCode;
 
@@ -62,6 +63,26 @@ fn main() -> ExitCode {
         ),
         ("attach::an_interface_that_went_and_came_back", attach::an_interface_that_went_and_came_back),
         ("attach::drops_are_told", attach::drops_are_told),
+        (
+            "trial::a_trial_runs_out_without_an_agent_and_no_earlier",
+            trial::a_trial_runs_out_without_an_agent_and_no_earlier,
+        ),
+        (
+            "trial::what_is_confirmed_stays_and_what_is_late_does_not",
+            trial::what_is_confirmed_stays_and_what_is_late_does_not,
+        ),
+        (
+            "trial::a_confirmation_at_the_last_moment_is_one_or_is_none",
+            trial::a_confirmation_at_the_last_moment_is_one_or_is_none,
+        ),
+        (
+            "trial::another_of_the_same_takes_its_place_and_keeps_its_deadline",
+            trial::another_of_the_same_takes_its_place_and_keeps_its_deadline,
+        ),
+        (
+            "trial::tables_that_grew_for_a_trial_still_hold_the_former_generation",
+            trial::tables_that_grew_for_a_trial_still_hold_the_former_generation,
+        ),
         (
             "stress::every_frame_is_judged_while_everything_changes",
             stress::every_frame_is_judged_while_everything_changes,
