@@ -8,5 +8,6 @@ pub mod config;
 pub mod datapath;
 pub mod explain;
 pub mod export;
+pub mod guard;
 pub mod life;
 pub mod observation;
