@@ -18,9 +18,15 @@ pub trait Frame: Opaque {
     /// Whether the frame, all buffers of it, has at least `end` bytes.
     fn holds(&mut self, end: u64) -> bool;
 
+    /// The header at `offset`, if all of it lies in the first buffer.
+    fn near<H: Header>(&self, offset: u64) -> Option<&H>;
+
     /// The header at `offset`; `None` where the frame ends before it does. It is exclusive, because what lies beyond the
     /// first buffer is copied to a place there is one of.
-    fn header<H: Header>(&mut self, offset: u64) -> Option<&H>;
+    #[inline(always)]
+    fn header<H: Header>(&mut self, offset: u64) -> Option<&H> {
+        self.near(offset)
+    }
 }
 
 impl Opaque for &[u8] {}
@@ -38,7 +44,7 @@ impl Frame for &[u8] {
     }
 
     #[inline(always)]
-    fn header<H: Header>(&mut self, offset: u64) -> Option<&H> {
+    fn near<H: Header>(&self, offset: u64) -> Option<&H> {
         let (header, _) = H::ref_from_prefix(self.get(offset as usize..)?).ok()?;
         Some(header)
     }

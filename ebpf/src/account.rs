@@ -12,6 +12,7 @@ use cmgate_common::opaque::Opaque as _;
 use cmgate_common::reason::Outcome;
 use cmgate_common::tables::Tables as _;
 
+use crate::flows::Asker;
 use crate::maps;
 use crate::tables::Maps;
 
@@ -140,7 +141,7 @@ fn report<C: Capture + EbpfContext>(
     ifindex: u32,
 ) -> u32 {
     debug!(ctx, "dropped: hook {}, interface {}, outcome {}, {} bytes", hook, ifindex, outcome, length);
-    let Some(tables) = Maps::in_slot(slot) else { return 0 };
+    let Some(tables) = Maps::in_slot(slot, Asker::Probe) else { return 0 };
     let Some(mut entry) = maps::EVENTS.reserve_untyped::<Event>(0) else {
         tables.count(Stat::EventsLost);
         return 0;

@@ -28,6 +28,16 @@ pub enum Asker {
 impl Asker {
     /// How many there are.
     pub const COUNT: usize = 3;
+
+    /// The one with this number.
+    #[inline(always)]
+    pub const fn of(number: u32) -> Self {
+        match number {
+            0 => Self::Ingress,
+            1 => Self::Egress,
+            _ => Self::Probe,
+        }
+    }
 }
 
 /// Puts a question where the functions below find it.
@@ -49,7 +59,7 @@ macro_rules! global {
         #[inline(never)]
         pub extern "C" fn $name(asker: u32) -> u64 {
             let Some(question) = maps::QUESTIONS.get(asker) else { return $otherwise };
-            let Some(maps) = Maps::in_slot(question.slot) else { return $otherwise };
+            let Some(maps) = Maps::in_slot(question.slot, Asker::Probe) else { return $otherwise };
             $answer($operation(&$tables(maps), question))
         }
     };
@@ -177,9 +187,9 @@ impl Flows for ReadOnly {
 #[inline(never)]
 pub extern "C" fn quoted_by(ctx: *mut xdp_md, asker: u32, base: u32) -> u64 {
     let Some(error) = maps::QUESTIONS.get(asker) else { return UNKNOWN };
-    let Some(maps) = Maps::in_slot(error.slot) else { return UNKNOWN };
+    let Some(maps) = Maps::in_slot(error.slot, Asker::Probe) else { return UNKNOWN };
     let ctx = XdpContext::new(ctx);
-    let mut frame = XdpFrame::new(&ctx, Asker::Probe, base.into(), maps.zero());
+    let mut frame = XdpFrame::new(&ctx, Asker::of(asker), base.into(), maps.zero());
     related::quoted(&mut frame, &ReadOnly(maps), error)
 }
 

@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::intrinsics::is_val_statically_known;
 
 use aya_ebpf::EbpfContext as _;
-use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use cmgate_common::frame::{Frame, Header};
@@ -82,6 +82,20 @@ impl<'a> XdpFrame<'a> {
         self.asker
     }
 
+    /// [`crate::tables::Maps::zero`].
+    #[inline(always)]
+    pub fn zero(&self) -> u64 {
+        self.zero
+    }
+
+    /// Counts all its buffers in.
+    #[inline(always)]
+    pub fn measure(&mut self) {
+        // SAFETY: the context is the one this program was called with.
+        let whole = unsafe { bpf_xdp_get_buff_len(self.ctx.ctx) };
+        self.length = whole.saturating_sub(self.base);
+    }
+
     /// Bytes before it.
     #[inline(always)]
     pub fn base(&self) -> u64 {
@@ -104,13 +118,15 @@ impl Frame for XdpFrame<'_> {
 
     #[inline(always)]
     fn holds(&mut self, end: u64) -> bool {
-        if end <= self.length {
-            return true;
+        if end > self.length {
+            self.measure();
         }
-        // SAFETY: the context is the one this program was called with.
-        let whole = unsafe { bpf_xdp_get_buff_len(self.ctx.ctx) };
-        self.length = whole.saturating_sub(self.base);
         end <= self.length
+    }
+
+    #[inline(always)]
+    fn near<H: Header>(&self, offset: u64) -> Option<&H> {
+        direct(self.ctx.data(), self.ctx.data_end(), offset + self.base)
     }
 
     #[inline(always)]
@@ -141,6 +157,18 @@ impl<'a> SkbFrame<'a> {
     pub fn new(ctx: &'a TcContext, zero: u64) -> Self {
         Self { ctx, zero }
     }
+
+    /// The context it came with.
+    #[inline(always)]
+    pub fn context(&self) -> *mut __sk_buff {
+        self.ctx.skb.skb
+    }
+
+    /// [`crate::tables::Maps::zero`].
+    #[inline(always)]
+    pub fn zero(&self) -> u64 {
+        self.zero
+    }
 }
 
 impl Opaque for SkbFrame<'_> {
@@ -159,6 +187,11 @@ impl Frame for SkbFrame<'_> {
     #[inline(always)]
     fn holds(&mut self, end: u64) -> bool {
         end <= self.length()
+    }
+
+    #[inline(always)]
+    fn near<H: Header>(&self, offset: u64) -> Option<&H> {
+        direct(self.ctx.data(), self.ctx.data_end(), offset)
     }
 
     #[inline(always)]

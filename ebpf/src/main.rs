@@ -15,6 +15,7 @@
 mod account;
 mod flows;
 mod frame;
+mod general;
 mod maps;
 mod tables;
 
@@ -84,7 +85,7 @@ pub fn cmgate_probe(ctx: XdpContext) -> u32 {
     let mut whole = XdpFrame::new(&ctx, Asker::Probe, 0, 0);
     let Some(&[slot, hook, row]) = whole.header::<[[u8; 4]; 3]>(0) else { return NOT_JUDGED };
     let [slot, hook, row] = [slot, hook, row].map(u32::from_ne_bytes);
-    let Some(maps) = Maps::in_slot(slot) else { return NOT_JUDGED };
+    let Some(maps) = Maps::in_slot(slot, Asker::Probe) else { return NOT_JUDGED };
     let mut frame = XdpFrame::new(&ctx, Asker::Probe, size_of::<ProbeHeader>() as u64, maps.zero());
     let tables = ReadOnly(maps);
     let decision = if hook == INGRESS {

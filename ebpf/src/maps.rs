@@ -8,6 +8,7 @@ use cmgate_common::layout::control::Control;
 use cmgate_common::layout::counters::{Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, Tally};
 use cmgate_common::layout::entry::Line;
 use cmgate_common::layout::image::Page;
+use cmgate_common::packet::Packet;
 use cmgate_common::reason::Outcome;
 
 use crate::flows::Asker;
@@ -58,6 +59,9 @@ pub static NAMES: Array<FlowName, { FLOW_COUNTERS as usize }> = Array::new();
 /// What a program asks of the flow tables; see [`crate::flows`].
 #[btf_map]
 pub static QUESTIONS: PerCpuArray<Question, { Asker::COUNT }> = PerCpuArray::new();
+/// A packet that was read in general, by [`Asker`], too; see [`crate::general`].
+#[btf_map]
+pub static PACKETS: PerCpuArray<Packet, { Asker::COUNT }> = PerCpuArray::new();
 /// A header that does not lie in its frame's first buffer, by [`Asker`], too.
 #[btf_map]
 pub static SPARES: PerCpuArray<[u8; SPARE], { Asker::COUNT }> = PerCpuArray::new();

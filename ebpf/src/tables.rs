@@ -52,8 +52,8 @@ impl Maps {
 
     /// The generation in `slot`.
     #[inline(always)]
-    pub fn in_slot(slot: u32) -> Option<Self> {
-        Self::of_slot(maps::CONTROL.get(0)?, slot.into(), jiffies(), Asker::Probe)
+    pub fn in_slot(slot: u32, asker: Asker) -> Option<Self> {
+        Self::of_slot(maps::CONTROL.get(0)?, slot.into(), jiffies(), asker)
     }
 
     #[inline(always)]

@@ -47,8 +47,8 @@ fn the_packet_path_calls_what_it_is_meant_to() -> Result<()> {
     let kernel = Kernel::load(1 << 10)?;
     for program in kernel.programs()? {
         let beside: &[&str] = match program.name.as_str() {
-            "cmgate_ingress" => &["quoted_by", "report_ingress"],
-            "cmgate_egress" => &["report_egress"],
+            "cmgate_ingress" => &["quoted_by", "read_ingress", "report_ingress"],
+            "cmgate_egress" => &["read_egress", "report_egress"],
             // The probe is on no packet's path.
             _ => continue,
         };

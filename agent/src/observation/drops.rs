@@ -120,7 +120,7 @@ impl Frame for Captured<'_> {
         end <= self.length()
     }
 
-    fn header<H: Header>(&mut self, offset: u64) -> Option<&H> {
+    fn near<H: Header>(&self, offset: u64) -> Option<&H> {
         let (header, _) = H::ref_from_prefix(self.head.get(offset as usize..)?).ok()?;
         Some(header)
     }

@@ -55,6 +55,17 @@ const fn node(nodes: u32, word: u32) -> u64 {
     nodes as u64 + (word & !Leaf::NODE) as u64 * PAGE as u64
 }
 
+/// Whether both are somebody's: the source neither this host's nor anything odd, and the destination at most a broadcast
+/// or a group.
+#[inline(always)]
+pub(super) const fn are_ordinary(source: Leaf, destination: Leaf) -> bool {
+    const _: () =
+        assert!(Kind::Unicast as u32 == 0 && (Kind::Broadcast as u32) < 4 && Kind::Bogon as u32 == 4);
+    const ANY_BUT_UNICAST: u32 = 0x7000_0000;
+    const NOBODYS: u32 = Leaf::new(0, 0, 0, Kind::Bogon).0;
+    (source.0 & ANY_BUT_UNICAST) | (destination.0 & NOBODYS) == 0
+}
+
 /// The leaf by which a packet's source is judged, or why a packet with these ends cannot be on the interface in `row`.
 #[inline(always)]
 pub(super) fn admissible<T: Tables>(

@@ -1,10 +1,9 @@
 //! What this host sends: remembered, so that its answers come back; and judged, where the operator asks for it.
 
-use crate::frame::Frame;
 use crate::layout::entry::Origin;
 use crate::layout::image::Kind;
 use crate::layout::{Leaf, Verdict};
-use crate::packet::{self, Packet, Parsed, Traits};
+use crate::packet::{self, Packet, Parsed, Readable, Traits};
 use crate::reason::{Decision, Reason};
 
 use super::flows::{self, Flows, Question};
@@ -15,17 +14,20 @@ use super::{address, always, fragments, policy};
 #[inline(always)]
 pub fn egress<F, T>(frame: &mut F, tables: &T) -> Option<Decision>
 where
-    F: Frame,
+    F: Readable,
     T: Flows,
 {
     let judges = tables.slot().flags.egress();
-    let mut packet = match packet::parse(frame) {
+    let plain = match packet::untagged(frame) {
+        Some(v4) => packet::plain(frame, v4),
+        None => None,
+    };
+    let mut packet = match plain.map_or_else(|| frame.read(), Parsed::Ip) {
         Parsed::Ip(packet) => packet.forgotten(tables),
         Parsed::Settled(reason) => return if judges { Some(Decision::of(reason)) } else { None },
     };
     let source = address::classify(tables, packet.source, packet.is_v4());
-    let own = source.is(Kind::Own) || source.is(Kind::Unspecified) || source.is(Kind::LinkLocal);
-    if !own {
+    if !is_own(source) {
         return None;
     }
     if packet.fragment.follows() {
@@ -43,6 +45,12 @@ where
     }
     fragments::remember(tables, &packet, decision);
     Some(decision)
+}
+
+/// Whether a packet with this source is this host's.
+#[inline(always)]
+fn is_own(source: Leaf) -> bool {
+    source.is(Kind::Own) || source.is(Kind::Unspecified) || source.is(Kind::LinkLocal)
 }
 
 /// The verdict `egress = "enforce"` stands for, and what is to be remembered under either setting.

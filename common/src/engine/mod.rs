@@ -15,5 +15,6 @@ pub mod related;
 
 pub use address::classify;
 pub use egress::egress;
+pub use flows::Flows;
 pub use ingress::ingress;
 pub use policy::verdict;

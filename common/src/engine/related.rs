@@ -4,14 +4,14 @@
 use crate::frame::Frame;
 use crate::layout::entry::Origin;
 use crate::layout::{Leaf, Verdict};
-use crate::packet;
+use crate::packet::{self, Readable};
 
 use super::flows::{Flows, Question, UNKNOWN};
 use super::{address, policy};
 
 /// A frame that can be asked what the ICMP error in it quotes. The programs put a call there, as for
 /// [`Flows`]: a second packet would not fit beside the first on their stack.
-pub trait Quoting: Frame {
+pub trait Quoting: Readable {
     /// The verdict of the flow of the packet that `error`, which this frame is, quotes; or [`UNKNOWN`].
     #[inline(always)]
     fn quoted<T: Flows>(&mut self, tables: &T, error: &Question) -> u64

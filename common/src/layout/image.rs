@@ -86,6 +86,7 @@ pub enum Kind {
 /// What the trie says of an address: its groups, its zone, its kind. A word with [`Leaf::NODE`] set is not a leaf
 /// but the number of the next node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(transparent)]
 pub struct Leaf(pub u32);
 
 impl Leaf {

@@ -32,7 +32,7 @@ const OFFSET: u16 = 0x1fff;
 
 #[inline(always)]
 pub(super) fn parse<F: Frame>(frame: &mut F, offset: u64, shape: Shape) -> Result<Found, Reason> {
-    let Some(header) = frame.header::<Ipv4>(offset) else { return Err(Reason::Malformed) };
+    let Some(header) = shape.header::<_, Ipv4>(frame, offset) else { return Err(Reason::Malformed) };
     let first = header.version_and_length;
     let total = u64::from(header.total_length.get());
     let place = header.flags_and_offset.get();
@@ -67,11 +67,7 @@ pub(super) fn parse<F: Frame>(frame: &mut F, offset: u64, shape: Shape) -> Resul
         return Err(Reason::IpOptions);
     }
     let transport = offset + length;
-    transport::read(
-        frame,
-        &mut packet,
-        transport::Place { protocol, hop_limit: 0, transport, end, quoted: shape.is_quoted() },
-    )?;
+    transport::read(frame, &mut packet, transport::Place { protocol, hop_limit: 0, transport, end, shape })?;
     Ok(Found { packet, transport, end })
 }
 

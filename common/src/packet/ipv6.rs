@@ -46,7 +46,7 @@ const DESTINATION: u8 = 60;
 
 #[inline(always)]
 pub(super) fn parse<F: Frame>(frame: &mut F, offset: u64, shape: Shape) -> Result<Found, Reason> {
-    let Some(header) = frame.header::<Ipv6>(offset) else { return Err(Reason::Malformed) };
+    let Some(header) = shape.header::<_, Ipv6>(frame, offset) else { return Err(Reason::Malformed) };
     let first = header.version_and_class;
     let transport = offset + HEADER;
     let end = match shape {
@@ -60,14 +60,8 @@ pub(super) fn parse<F: Frame>(frame: &mut F, offset: u64, shape: Shape) -> Resul
         ports: 0,
         fragment: Fragment::WHOLE,
     };
-    let quoted = shape.is_quoted();
-    let mut place = transport::Place {
-        protocol: header.next_header,
-        hop_limit: header.hop_limit,
-        transport,
-        end,
-        quoted,
-    };
+    let mut place =
+        transport::Place { protocol: header.next_header, hop_limit: header.hop_limit, transport, end, shape };
     if first >> 4 != 6 || !shape.fits(frame, end) || transport > end {
         return Err(Reason::Malformed);
     }

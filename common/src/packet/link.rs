@@ -46,6 +46,19 @@ const FIRST_ETHERTYPE: u16 = 0x0600;
 /// The 802.2 header of SNAP, which could carry IP past us (RFC 1042).
 const SNAP: [u8; 2] = [0xaa, 0xaa];
 
+/// Whether an untagged frame says it carries IPv4, rather than IPv6; `None` where it is neither.
+#[inline(always)]
+pub(super) fn untagged<F: Frame>(frame: &F) -> Option<bool> {
+    let ethertype = frame.near::<Ethernet>(0)?.ethertype;
+    if ethertype == U16::new(IPV4) {
+        Some(true)
+    } else if ethertype == U16::new(IPV6) {
+        Some(false)
+    } else {
+        None
+    }
+}
+
 #[inline(always)]
 pub(super) fn parse<F: Frame>(frame: &mut F) -> Result<Link, Reason> {
     let Some(ethernet) = frame.header::<Ethernet>(0) else { return Err(Reason::Malformed) };

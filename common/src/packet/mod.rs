@@ -7,7 +7,7 @@ mod traits;
 pub(crate) mod transport;
 
 use crate::address::Address;
-use crate::frame::Frame;
+use crate::frame::{Frame, Header};
 use crate::opaque::Opaque;
 use crate::reason::Reason;
 
@@ -29,6 +29,7 @@ pub mod protocol {
 
 /// A packet, parsed and consistent with its frame. Small, because the programs carry it in few registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Packet {
     /// From.
     pub source: Address,
@@ -165,8 +166,8 @@ impl Packet {
 /// Which packets a parser takes.
 #[derive(Clone, Copy)]
 enum Shape {
-    /// Whole ones without options or extension headers in one buffer, as nearly all are: each header then stands at a place known
-    /// beforehand, which costs less to read. Whatever else it is, it is no such packet, and is to be read as [`Shape::Any`].
+    /// What [`plain`] takes: each header stands at a place known beforehand, which costs less to read. Whatever else it
+    /// is, it is no such packet, and is to be read as [`Shape::Any`].
     Plain,
     /// All.
     Any,
@@ -192,6 +193,12 @@ impl Shape {
     const fn is_quoted(self) -> bool {
         matches!(self, Self::Quoted { .. })
     }
+
+    /// The header at `offset`; of a plain packet, where it lies in the first buffer.
+    #[inline(always)]
+    fn header<F: Frame, H: Header>(self, frame: &mut F, offset: u64) -> Option<&H> {
+        if self.is_plain() { frame.near(offset) } else { frame.header(offset) }
+    }
 }
 
 /// A packet, and where it was found in its frame.
@@ -212,6 +219,21 @@ pub enum Parsed {
     Settled(Reason),
 }
 
+/// A frame that is read. The programs put a call there: what is not [`plain`] is rare, and in line its reading would be
+/// verified together with each way through the engine.
+pub trait Readable: Frame {
+    /// [`parse`].
+    #[inline(always)]
+    fn read(&mut self) -> Parsed
+    where
+        Self: Sized,
+    {
+        parse(self)
+    }
+}
+
+impl Readable for &[u8] {}
+
 /// Reads a frame from its Ethernet header on.
 #[inline(always)]
 pub fn parse<F: Frame>(frame: &mut F) -> Parsed {
@@ -219,6 +241,22 @@ pub fn parse<F: Frame>(frame: &mut F) -> Parsed {
         Ok(found) => Parsed::Ip(found.packet),
         Err(reason) => Parsed::Settled(reason),
     }
+}
+
+/// The packet in a frame if it is a plain one of this family: whole TCP or UDP, untagged, without options or extension
+/// headers, its headers in the frame's first buffer, and no DHCP. `None` says nothing about any other frame.
+#[inline(always)]
+pub fn plain<F: Frame>(frame: &mut F, v4: bool) -> Option<Packet> {
+    match ip(frame, v4, link::UNTAGGED, Shape::Plain) {
+        Ok(Found { packet, .. }) if !packet.is(Traits::DHCP) => Some(packet),
+        _ => None,
+    }
+}
+
+/// Whether a frame without tags says it carries IPv4, rather than IPv6; `None` where it is no such frame.
+#[inline(always)]
+pub fn untagged<F: Frame>(frame: &F) -> Option<bool> {
+    link::untagged(frame)
 }
 
 /// Reads the packet that the ICMP error in a frame quotes: a header and the first bytes behind it, the rest cut off.
@@ -240,11 +278,6 @@ fn ip<F: Frame>(frame: &mut F, v4: bool, offset: u64, shape: Shape) -> Result<Fo
 #[inline(always)]
 fn find<F: Frame>(frame: &mut F) -> Result<Found, Reason> {
     let link = link::parse(frame)?;
-    if link.offset == link::UNTAGGED
-        && let Ok(found) = ip(frame, link.v4, link::UNTAGGED, Shape::Plain)
-    {
-        return Ok(found);
-    }
     let offset = frame.forget(link.offset);
     ip(frame, link.v4, offset, Shape::Any)
 }

@@ -37,6 +37,8 @@ impl Traits {
     pub const DHCP_ANSWER: Self = Self(1 << 12);
     /// From a DHCP client's port to a server's.
     pub const DHCP_REQUEST: Self = Self(1 << 13);
+    /// Between the ports of a DHCP client and a server.
+    pub const DHCP: Self = Self(Self::DHCP_ANSWER.0 | Self::DHCP_REQUEST.0);
     /// To the port TFTP servers are asked at (RFC 1350, 4).
     pub const TFTP: Self = Self(1 << 14);
     /// It cannot be answered, nor be an answer: ICMP other than an echo.

@@ -3,7 +3,7 @@
 use zerocopy::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use super::{Packet, protocol};
+use super::{Packet, Shape, protocol};
 use crate::frame::Frame;
 use crate::reason::Reason;
 
@@ -56,8 +56,8 @@ pub(super) struct Place {
     pub(super) transport: u64,
     /// Offset past the last byte of the IP packet in the frame: link-layer padding lies beyond.
     pub(super) end: u64,
-    /// Whether an ICMP error quotes it: it may end behind the ports (RFC 792).
-    pub(super) quoted: bool,
+    /// Quoted by an ICMP error, it may end behind the ports (RFC 792).
+    pub(super) shape: Shape,
 }
 
 /// Bytes of transport header that must lie in a first fragment, and that no later fragment may overlap (RFC 1858).
@@ -83,6 +83,7 @@ pub(super) fn read<F: Frame>(frame: &mut F, packet: &mut Packet, place: Place) -
     match place.protocol {
         protocol::TCP => tcp(frame, packet, place),
         protocol::UDP => udp(frame, packet, place),
+        _ if place.shape.is_plain() => Err(Reason::Malformed),
         protocol::ICMP | protocol::ICMPV6 => icmp(frame, packet, place),
         _ => {
             packet.traits = packet.traits.of_other(place.protocol, packet.fragment.is());
@@ -94,7 +95,7 @@ pub(super) fn read<F: Frame>(frame: &mut F, packet: &mut Packet, place: Place) -
 /// Whether `needed` bytes of header are there; of a quoted packet 8 are enough.
 #[inline(always)]
 fn room(packet: &Packet, place: Place, needed: u64) -> Result<(), Reason> {
-    let needed = if place.quoted { PORTS } else { needed };
+    let needed = if place.shape.is_quoted() { PORTS } else { needed };
     if place.transport + needed <= place.end {
         return Ok(());
     }
@@ -111,13 +112,17 @@ fn pair(upper: U16, lower: U16) -> u32 {
 #[inline(always)]
 fn tcp<F: Frame>(frame: &mut F, packet: &mut Packet, place: Place) -> Result<(), Reason> {
     room(packet, place, TCP_HEADER)?;
-    if place.quoted {
-        let Some(ports) = frame.header::<Ports>(place.transport) else { return Err(Reason::Malformed) };
+    if place.shape.is_quoted() {
+        let Some(ports) = place.shape.header::<_, Ports>(frame, place.transport) else {
+            return Err(Reason::Malformed);
+        };
         packet.ports = pair(ports.source, ports.destination);
         packet.traits = packet.traits.of_tcp(0);
         return Ok(());
     }
-    let Some(segment) = frame.header::<Segment>(place.transport) else { return Err(Reason::Malformed) };
+    let Some(segment) = place.shape.header::<_, Segment>(frame, place.transport) else {
+        return Err(Reason::Malformed);
+    };
     packet.ports = pair(segment.source, segment.destination);
     packet.traits = packet.traits.of_tcp(segment.flags);
     let header = u64::from(segment.data_offset >> 4) * 4;
@@ -130,11 +135,13 @@ fn tcp<F: Frame>(frame: &mut F, packet: &mut Packet, place: Place) -> Result<(),
 #[inline(always)]
 fn udp<F: Frame>(frame: &mut F, packet: &mut Packet, place: Place) -> Result<(), Reason> {
     room(packet, place, UDP_HEADER)?;
-    let Some(ports) = frame.header::<Ports>(place.transport) else { return Err(Reason::Malformed) };
+    let Some(ports) = place.shape.header::<_, Ports>(frame, place.transport) else {
+        return Err(Reason::Malformed);
+    };
     packet.ports = pair(ports.source, ports.destination);
     let length = u64::from(ports.length.get());
     let short = length < UDP_HEADER || place.transport + length > place.end;
-    if short && !place.quoted && !packet.fragment.is() {
+    if short && !place.shape.is_quoted() && !packet.fragment.is() {
         return Err(Reason::Malformed);
     }
     packet.traits = packet.traits.of_udp(packet.ports);
