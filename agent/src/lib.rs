@@ -11,3 +11,4 @@ pub mod export;
 pub mod guard;
 pub mod life;
 pub mod observation;
+pub mod plan;

@@ -70,6 +70,21 @@ impl Memory {
         self.table(table).iter().filter(|line| crate::layout::entry::Meta(line.get()[0]).readable()).count()
     }
 
+    /// Holds one entry in a table and none beside it, last heard of now: as if the flow were the only one known.
+    /// `port` is its initiator's, of TCP or of anything else.
+    pub fn hold(&self, table: Table, mut line: Line, tcp: bool, port: u16) {
+        line[crate::layout::entry::word::SEEN] = self.now.get();
+        for table in [Table::Pending, Table::Answered] {
+            self.table(table).iter().for_each(|place| place.set(Line::default()));
+        }
+        // All of a table of four are one flow's ways.
+        if let Some(place) = self.table(table).first() {
+            place.set(line);
+        }
+        let bank = if tcp { 0 } else { 0x1_0000 };
+        self.keep_port(bank | u32::from(port), u64::MAX);
+    }
+
     fn table(&self, table: Table) -> &[Rc<Cell<Line>>] {
         match table {
             Table::Pending => &self.pending,

@@ -10,6 +10,7 @@ mod files;
 mod flows;
 mod gate;
 mod output;
+mod plan;
 mod run;
 mod status;
 
@@ -49,6 +50,8 @@ enum Command {
     Run,
     /// Validate the files, and say what in them is easily a mistake
     Check(check::Args),
+    /// Say what would change if the files were enforced now, and which live flows that would cut
+    Plan(plan::Args),
     /// Say what would happen to a packet, and why
     Explain(explain::Args),
     /// Show generation, interfaces, totals, the last reload and warnings
@@ -78,6 +81,8 @@ pub enum Exit {
     Invalid,
     /// The packet would be dropped.
     WouldDrop,
+    /// The files would change what is enforced.
+    WouldChange,
     /// Failed for a reason that may go away (EX_TEMPFAIL of sysexits.h): the service manager tries again.
     TryAgain,
 }
@@ -90,6 +95,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::Invalid => 3,
             Exit::WouldDrop => 4,
+            Exit::WouldChange => 5,
             Exit::TryAgain => 75,
         })
     }
@@ -105,6 +111,7 @@ impl Cli {
         match self.command {
             Command::Run => run::run(common),
             Command::Check(args) => check::run(common, &args),
+            Command::Plan(args) => plan::run(common, &args),
             Command::Explain(args) => explain::run(common, &args),
             Command::Status(args) => status::run(common, &args),
             Command::Flows(args) => flows::run(common, &args),

@@ -16,7 +16,7 @@ use super::device::Device;
 use super::names::Names;
 use super::pins::{LinkKind, Pins};
 use super::ticks::Moment;
-use super::{Egress, Error, Hook, Mode, Trial, counters, links, load, maps, occupancy, sys};
+use super::{Egress, Error, Hook, Mode, Nic, Trial, counters, links, load, maps, occupancy, sys};
 
 /// The gate as it stands.
 #[derive(Clone, Debug)]
@@ -163,6 +163,12 @@ pub(super) fn now(pins: &Pins) -> Result<Moment, Error> {
     let clock = pins.program(load::CLOCK);
     let clock = sys::open_pin(&clock).map_err(|source| Error::pin("cannot open", &clock, source))?;
     Moment::now(&clock)
+}
+
+/// The interfaces with a link, by name, index and row.
+pub(super) fn nics(pins: &Pins, control: &ControlBlock) -> Result<Vec<Nic>, Error> {
+    let nic = |LiveInterface { name, index, row, .. }| Nic { name, index, row };
+    Ok(interfaces(pins, control)?.into_iter().map(nic).collect())
 }
 
 fn interfaces(pins: &Pins, control: &ControlBlock) -> Result<Vec<LiveInterface>, Error> {

@@ -239,7 +239,7 @@ fn per_window(per_second: u32, ticks_per_second: u64) -> u32 {
 }
 
 impl IdleTimes {
-    fn in_ticks(&self, per_second: u64) -> Timeouts {
+    pub(super) fn in_ticks(&self, per_second: u64) -> Timeouts {
         let ticks = |duration| ticks::of(duration, per_second);
         Timeouts {
             tcp_established: ticks(self.tcp_established),

@@ -15,8 +15,9 @@ use crate::observation::control::{self, Desk, ReloadRequest};
 use crate::observation::drops::{Drop, Sample};
 use crate::observation::page;
 
-use super::pressure;
+use super::orders::STATE_DIR;
 use super::surroundings::Surroundings;
+use super::{flow_history, pressure};
 
 /// Where the control socket is while the file that could say otherwise cannot be read.
 const CONTROL: &str = "/run/cmgate/control.sock";
@@ -28,7 +29,9 @@ const REOPEN: Duration = Duration::from_secs(5);
 pub struct Doors {
     metrics: watch::Sender<Option<SocketAddr>>,
     control: watch::Sender<PathBuf>,
+    state_dir: watch::Sender<PathBuf>,
     answering: JoinHandle<()>,
+    remembering: JoinHandle<()>,
     /// Requests to read the files again.
     pub reloads: mpsc::Receiver<ReloadRequest>,
 }
@@ -44,20 +47,31 @@ impl Doors {
     ) -> Self {
         let (metrics, metrics_at) = watch::channel(metrics_of(host));
         let (control, control_at) = watch::channel(control_of(host));
+        let (state_dir, state_dir_at) = watch::channel(state_dir_of(host));
         let (asking, reloads) = mpsc::channel(1);
         let sample = Sample::default();
         let pins = pins.to_owned();
-        let desk = Desk { board: board.clone(), sample: sample.clone(), pins: pins.clone(), reloads: asking };
+        let desk = Desk {
+            board: board.clone(),
+            sample: sample.clone(),
+            pins: pins.clone(),
+            state_dir: state_dir_at.clone(),
+            reloads: asking,
+        };
         tokio::spawn(page::serve(metrics_at, board.clone(), pins.clone()));
         let answering = tokio::spawn(control::serve(control_at, desk));
         tokio::spawn(pressure::watch(pins.clone(), board.clone()));
+        let remembering = tokio::spawn(flow_history::watch(pins.clone(), board.clone(), state_dir_at));
         tokio::spawn(hear(pins, sample, board.clone(), here));
-        Self { metrics, control, answering, reloads }
+        Self { metrics, control, state_dir, answering, remembering, reloads }
     }
 
-    /// Closes them, and takes the control socket away.
+    /// Closes them, takes the control socket away, and has what is to be remembered written.
     pub async fn close(self) {
-        drop((self.metrics, self.control));
+        drop((self.metrics, self.control, self.state_dir));
+        if let Err(error) = self.remembering.await {
+            tracing::warn!("when flows were used was not written: {error}");
+        }
         if let Err(error) = self.answering.await {
             tracing::warn!("the control socket did not close: {error}");
         }
@@ -67,6 +81,7 @@ impl Doors {
     pub fn follow(&self, host: Option<&Host>) {
         move_to(&self.metrics, metrics_of(host));
         move_to(&self.control, control_of(host));
+        move_to(&self.state_dir, state_dir_of(host));
     }
 }
 
@@ -84,6 +99,10 @@ fn metrics_of(host: Option<&Host>) -> Option<SocketAddr> {
 
 fn control_of(host: Option<&Host>) -> PathBuf {
     host.map_or_else(|| CONTROL.into(), |host| host.control.clone())
+}
+
+fn state_dir_of(host: Option<&Host>) -> PathBuf {
+    host.map_or_else(|| STATE_DIR.into(), |host| host.state_dir.clone())
 }
 
 /// Takes sampled drops out of the ring as they come.

@@ -1,6 +1,6 @@
 //! The gate in the agent's hands: brings policies in force and puts the programs on interfaces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,8 @@ pub struct Enforced {
     pub matches: BTreeMap<String, u64>,
     /// Where its flows are written, by flow id.
     pub written: BTreeMap<String, Written>,
+    /// The ids of its flows.
+    pub flows: BTreeSet<String>,
     /// What the operator should look at.
     pub warnings: Vec<String>,
 }
@@ -119,6 +121,7 @@ impl Gate {
             publish: published.took,
             matches,
             written: judge.policy().written(),
+            flows: judge.policy().flows.iter().map(|flow| flow.id.clone()).collect(),
             warnings,
         })
     }

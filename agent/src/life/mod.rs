@@ -4,13 +4,14 @@
 //! whatever of them fails is a warning. What is enforced stays enforced while something newer cannot be, and when the
 //! agent ends.
 
-mod bundle;
+pub(crate) mod bundle;
 mod canary;
 mod doors;
 mod files;
+mod flow_history;
 mod gate;
 mod notify;
-mod orders;
+pub(crate) mod orders;
 pub mod parameters;
 mod pressure;
 mod reload;

@@ -17,7 +17,7 @@ use super::sources::Reading;
 use super::surroundings::Surroundings;
 
 /// Where the last good policy is kept while the file that could say otherwise cannot be read.
-const STATE_DIR: &str = "/var/lib/cmgate";
+pub const STATE_DIR: &str = "/var/lib/cmgate";
 
 /// What is to be enforced.
 pub struct Orders {

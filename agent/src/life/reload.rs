@@ -257,6 +257,7 @@ impl Agent {
             status.fingerprint = self.orders.fingerprint.map(|print| format!("{print:032x}"));
             status.selectors.clone_from(&enforced.matches);
             status.written.clone_from(&enforced.written);
+            status.enforced.clone_from(&enforced.flows);
             status.selftest = Some(true);
         });
         for warning in &enforced.warnings {

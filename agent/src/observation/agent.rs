@@ -1,6 +1,6 @@
 //! What only the agent knows: where its policy came from, how the last reload went, what the operator should look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,6 +39,9 @@ pub struct AgentStatus {
     /// Where the enforced flows are written, by flow id; told with the flows.
     #[serde(skip)]
     pub written: BTreeMap<String, Written>,
+    /// The ids of the enforced flows, allows and failsafe among them.
+    #[serde(skip)]
+    pub enforced: BTreeSet<String>,
     /// Interfaces that should be guarded and are not, each with the reason.
     pub unguarded: BTreeMap<String, String>,
     /// What the operator should look at, by what it is about.
@@ -179,6 +182,7 @@ impl Board {
             selftest: None,
             selectors: BTreeMap::new(),
             written: BTreeMap::new(),
+            enforced: BTreeSet::new(),
             unguarded: BTreeMap::new(),
             warnings: BTreeMap::new(),
         };

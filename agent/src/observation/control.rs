@@ -7,21 +7,27 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Deserialize;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::config;
 use crate::datapath::Live;
+use crate::guard::{self, Known};
+use crate::life::surroundings;
+use crate::plan::Standing;
+use crate::plan::report::Plan;
 
 use super::agent::{Board, Reload};
 use super::drops::{Drops, Sample};
 use super::status::Status;
-use super::{flows, page, patience};
+use super::{flows, history, page, patience};
 
 /// Who may connect: owner and group.
 const MODE: u32 = 0o660;
@@ -38,6 +44,8 @@ pub struct Desk {
     pub sample: Sample,
     /// Where the gate is pinned.
     pub pins: PathBuf,
+    /// Where flows' history is kept.
+    pub state_dir: watch::Receiver<PathBuf>,
     /// Where reloads are asked for.
     pub reloads: mpsc::Sender<ReloadRequest>,
 }
@@ -50,6 +58,7 @@ pub async fn serve(mut path: watch::Receiver<PathBuf>, desk: Desk) {
         .route("/v1/flows", get(flow_lines))
         .route("/v1/drops", get(drops))
         .route("/v1/drops/follow", get(follow))
+        .route("/v1/plan", get(plan))
         .route("/v1/reload", post(reload))
         .with_state(desk);
     loop {
@@ -124,7 +133,11 @@ async fn status(State(desk): State<Desk>) -> Answer<Status> {
 }
 
 async fn flow_lines(State(desk): State<Desk>) -> Answer<Vec<flows::FlowLine>> {
-    Ok(Json(flows::lines(&live(&desk).await?, &desk.board.read().written)))
+    let live = live(&desk).await?;
+    let (agent, state_dir) = (desk.board.read(), desk.state_dir.borrow().clone());
+    let history =
+        history::until_now(&desk.pins, &state_dir, &live.flows, &agent.enforced).map_err(Failure)?;
+    Ok(Json(flows::lines(&live, &agent.written, &history)))
 }
 
 async fn drops(State(desk): State<Desk>) -> Answer<Drops> {
@@ -152,6 +165,30 @@ async fn follow(State(desk): State<Desk>) -> Response {
         Some((line, follower))
     });
     ([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(lines)).into_response()
+}
+
+/// Who asks for a plan.
+#[derive(Deserialize)]
+struct Planning {
+    /// Their `SSH_CONNECTION`.
+    session: Option<String>,
+}
+
+/// What would change if the agent read its files now; of files with errors these.
+async fn plan(State(desk): State<Desk>, Query(asked): Query<Planning>) -> Answer<Plan> {
+    let session = asked.session.as_deref().and_then(guard::session);
+    let known = Known { session, ..Known::default() };
+    let config = desk.board.read().config;
+    let here = surroundings::now().await.map_err(Failure)?;
+    let planned = tokio::task::spawn_blocking(move || {
+        let standing = Standing::read(&desk.pins)?;
+        match config::load(&config) {
+            Ok(loaded) => crate::plan::plan(&config, loaded, &standing, &here, &known),
+            Err(report) => Ok(Plan::of_bad(&report)),
+        }
+    });
+    let planned = planned.await.map_err(|error| Failure(error.into()))?;
+    planned.map(Json).map_err(Failure)
 }
 
 async fn reload(State(desk): State<Desk>) -> Answer<Reload> {
@@ -182,8 +219,10 @@ mod tests {
             let (asking, reloads) = mpsc::channel(1);
             let (sample, board) = (Sample::default(), Board::new("/x".into()));
             let pins = directory.path().join("pins");
-            let desk = Desk { board: board.clone(), sample: sample.clone(), pins, reloads: asking };
             let (path, at) = watch::channel(directory.path().join(name));
+            let (_, state_dir) = watch::channel(directory.path().join("state"));
+            let desk =
+                Desk { board: board.clone(), sample: sample.clone(), pins, state_dir, reloads: asking };
             tokio::spawn(serve(at, desk));
             Self { directory, sample, board, reloads, path }
         }

@@ -6,6 +6,7 @@ pub mod client;
 pub mod control;
 pub mod drops;
 pub mod flows;
+pub mod history;
 pub mod log;
 pub mod metrics;
 mod overview;

@@ -12,7 +12,7 @@ pub(crate) mod kinds;
 mod services;
 mod sweep;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod too_large;
 mod trie;
 mod verdicts;

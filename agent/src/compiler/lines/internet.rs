@@ -34,7 +34,7 @@ const SPECIAL: [&str; 18] = [
 ];
 
 /// Every globally routable address that is not in `systems`.
-pub(super) fn without(systems: &AddressSet) -> AddressSet {
+pub(crate) fn without(systems: &AddressSet) -> AddressSet {
     let read = |nets: &[&str]| -> AddressSet {
         nets.iter().map(|net| net.parse::<IpNet>().expect("the prefixes above are written right")).collect()
     };

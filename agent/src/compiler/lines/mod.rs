@@ -10,7 +10,7 @@ mod findings;
 mod flows;
 mod gateways;
 mod host;
-mod internet;
+pub(crate) mod internet;
 mod members;
 mod own;
 mod services;

@@ -15,6 +15,14 @@ pub const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 /// # Errors
 /// Where the text is no such span of time, or is out of range.
 pub fn parse(text: &str) -> Result<Duration, Mistake> {
+    up_to(text, LONGEST)
+}
+
+/// Reads numbers with the units d, h, m and s, each at most once and the longest first; one second to `longest`.
+///
+/// # Errors
+/// Where the text is no such span of time, or is out of range.
+pub fn up_to(text: &str, longest: Duration) -> Result<Duration, Mistake> {
     let wrong = |why: String| Mistake::new(why, "write a span of time like \"60s\", \"3m\" or \"2h4m\"");
     let mut units = UNITS.iter();
     let mut rest = text;
@@ -32,8 +40,9 @@ pub fn parse(text: &str) -> Result<Duration, Mistake> {
         rest = &tail[unit.len_utf8()..];
     }
     let span = Duration::from_secs(seconds);
-    if span.is_zero() || span > LONGEST {
-        return Err(wrong(format!("\"{text}\" is not between 1s and 30d")));
+    if span.is_zero() || span > longest {
+        let days = longest.as_secs() / 86_400;
+        return Err(wrong(format!("\"{text}\" is not between 1s and {days}d")));
     }
     Ok(span)
 }

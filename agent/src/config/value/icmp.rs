@@ -53,6 +53,16 @@ const fn only(kind: u8, code: u8) -> Option<IcmpMessage> {
 }
 
 impl Icmp {
+    /// The name of every message of a type, in one family; `None` where the type has none.
+    #[must_use]
+    pub fn type_name(ipv4: bool, kind: u8) -> Option<&'static str> {
+        let named = |(_, v4, v6): &&(&str, Option<IcmpMessage>, Option<IcmpMessage>)| {
+            let message = if ipv4 { v4 } else { v6 };
+            *message == every(kind)
+        };
+        ICMP_NAMES.iter().find(named).map(|(name, ..)| *name)
+    }
+
     /// Reads a name, a type, or `type/code`.
     ///
     /// # Errors

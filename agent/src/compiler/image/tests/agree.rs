@@ -56,7 +56,7 @@ fn service() -> impl Strategy<Value = ServiceRange> {
 }
 
 prop_compose! {
-    pub(super) fn policies()(
+    pub(crate) fn policies()(
         sets in vec(addresses(6), 1..7),
     )(
         lines in vec((0..sets.len(), 0..sets.len(), vec(service(), 0..3), 0u32..4), 0..9),

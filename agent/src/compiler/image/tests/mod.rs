@@ -1,6 +1,6 @@
 //! The tables against the policy they were built from, walked line by line.
 
-mod agree;
+pub(crate) mod agree;
 mod limits;
 mod scale;
 mod walk;
