@@ -1,20 +1,21 @@
 //! `cmgate explain`.
 
-use std::io::BufRead as _;
+use std::io::{BufRead as _, Read as _};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::json;
 
-use crate::config::{Loaded, Mistake};
-use crate::datapath::{self, Nic, Probe};
+use crate::config::Mistake;
 use crate::explain::answer::Answer;
-use crate::explain::frame;
+use crate::explain::desk::{Desk, Standing};
 use crate::explain::question::Question;
 use crate::explain::view::View;
 use crate::life::parameters;
+use crate::observation::client::Client;
 
 use super::output::{self, Format, complain};
-use super::{Common, Exit, files};
+use super::{Common, Exit, files, gate};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -30,6 +31,13 @@ pub(super) struct Args {
     /// Read one JSON object a line from standard input, and answer each with one
     #[arg(long, conflicts_with_all = ["source", "interface", "source_port"])]
     batch: bool,
+    /// Tell each step too: what was parsed, who the ends are, what the tables and the flow table say, and of a drop
+    /// the nearest thing that would have been admitted
+    #[arg(long)]
+    trace: bool,
+    /// Answer by the files, whatever rules
+    #[arg(long)]
+    files: bool,
     /// Answer for another host of the site, by its system's name
     #[arg(long, value_name = "SYSTEM")]
     host: Option<String>,
@@ -48,27 +56,32 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(common: &Common, args: &Args) -> Result<Exit> {
-    let loaded = files::load(&common.config)?;
-    let mut desk = match Desk::new(common, args, &loaded)? {
-        Ok(desk) => desk,
+    let mut respondent = match Respondent::new(common, args)? {
+        Ok(respondent) => respondent,
         Err(mistake) => return Ok(usage(&mistake)),
     };
     if args.batch {
-        return batch(&mut desk);
+        return batch(&mut respondent);
     }
     let question = match question(args)? {
         Ok(question) => question,
         Err(mistake) => return Ok(usage(&mistake)),
     };
-    let answer = match desk.answer(question)? {
-        Ok(answer) => answer,
-        Err(mistake) => return Ok(usage(&mistake)),
-    };
-    match args.format {
-        Format::Table => output::print(&answer.table())?,
-        Format::Json => output::print_json(&answer)?,
+    let line = question.line();
+    let mut answers = respondent.answer(&[line])?;
+    match answers.pop().context("there is no answer")? {
+        Ok(answer) => {
+            match args.format {
+                Format::Table => output::print(&answer.table())?,
+                Format::Json => output::print_json(&answer)?,
+            }
+            Ok(if answer.admits() { Exit::Done } else { Exit::WouldDrop })
+        }
+        Err(mistake) => {
+            complain(&mistake);
+            Ok(Exit::Usage)
+        }
     }
-    Ok(if answer.admits() { Exit::Done } else { Exit::WouldDrop })
 }
 
 fn question(args: &Args) -> Result<Result<Question, Mistake>> {
@@ -88,116 +101,112 @@ fn usage(mistake: &Mistake) -> Exit {
     Exit::Usage
 }
 
+/// Lines answered at once at most.
+const TOGETHER: usize = 256;
+
 /// A line for each line. One that cannot be answered is answered with what is wrong with it.
-fn batch(desk: &mut Desk<'_>) -> Result<Exit> {
+fn batch(respondent: &mut Respondent) -> Result<Exit> {
     let mut exit = Exit::Done;
-    for line in std::io::stdin().lock().lines() {
-        let line = line.context("cannot read standard input")?;
-        if line.trim().is_empty() {
-            continue;
+    let mut input = std::io::BufReader::with_capacity(1 << 16, std::io::stdin().lock());
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        let length = input.by_ref().read_line(&mut line).context("cannot read standard input")?;
+        if !line.trim().is_empty() {
+            lines.push(line.trim_end().to_owned());
         }
-        let answer = match Question::from_json(&line) {
-            Ok(question) => desk.answer(question)?,
-            Err(mistake) => Err(mistake),
-        };
-        let text = match answer {
-            Ok(answer) => serde_json::to_string(&answer)?,
-            Err(mistake) => {
-                exit = Exit::Usage;
-                json!({"error": mistake.to_string()}).to_string()
+        // Whoever waits for an answer before the next question gets it; who does not is answered many at a time.
+        let more = length != 0 && lines.len() < TOGETHER && input.buffer().contains(&b'\n');
+        if !more && !lines.is_empty() {
+            for answer in respondent.answer(&lines)? {
+                let text = match answer {
+                    Ok(answer) => serde_json::to_string(&answer)?,
+                    Err(mistake) => {
+                        exit = Exit::Usage;
+                        json!({"error": mistake}).to_string()
+                    }
+                };
+                output::print(&format!("{text}\n"))?;
             }
-        };
-        output::print(&format!("{text}\n"))?;
+            lines.clear();
+        }
+        if length == 0 {
+            return Ok(exit);
+        }
     }
-    Ok(exit)
 }
 
-/// Who answers: the engine over the files and, for this machine, the gate where one stands and may be asked.
-struct Desk<'l> {
-    view: View<'l>,
-    probe: Option<Probe>,
+/// Who answers.
+enum Respondent {
+    /// The agent, through its control socket: it knows what is enforced, and may ask the gate.
+    Agent { runtime: tokio::runtime::Runtime, client: Client, trace: bool },
+    /// This process: by the gate where it may ask it, and else by the files.
+    Here { desk: Box<Desk>, trace: bool },
 }
 
-impl<'l> Desk<'l> {
-    fn new(common: &Common, args: &Args, loaded: &'l Loaded) -> Result<Result<Self, Mistake>> {
-        let elsewhere = match &args.host {
-            Some(name) => match View::of_system(loaded, name) {
-                Ok(view) => Some(view),
+impl Respondent {
+    fn new(common: &Common, args: &Args) -> Result<Result<Self, Mistake>> {
+        let elsewhere = args.host.is_some() || args.transit || args.files;
+        if !elsewhere && let Some((runtime, client)) = agent(common)? {
+            return Ok(Ok(Self::Agent { runtime, client, trace: args.trace }));
+        }
+        let loaded = files::load(&common.config)?;
+        let gate = if elsewhere { None } else { Standing::find(&common.pin_root) };
+        let view = match &args.host {
+            Some(name) => match View::of_system(&loaded, name) {
+                Ok(view) => view,
                 Err(mistake) => return Ok(Err(mistake)),
             },
-            None => None,
-        };
-        let gate = if elsewhere.is_some() || args.transit { None } else { Gate::find(common) };
-        let view = match elsewhere {
-            Some(view) => view,
             None => {
                 let names = loaded.host.interfaces.iter().map(|interface| interface.name.as_str());
-                let attached = gate.as_ref().map_or(&[][..], |gate| &gate.attached);
-                View::here(loaded, files::surroundings()?.addresses, parameters::rows(names, attached))
+                let rows = parameters::rows(names, gate.as_ref().map_or(&[][..], Standing::attached));
+                let own = files::surroundings()?.addresses;
+                View::here(Some(Arc::new(loaded.site)), Some(loaded.host), own, rows)
             }
         };
         let view = if args.transit { view.in_transit() } else { view };
-        Ok(Ok(Self { view, probe: gate.map(|gate| gate.probe) }))
+        Ok(Ok(Self::Here { desk: Box::new(Desk::new(view, gate, None)), trace: args.trace }))
     }
 
-    fn answer(&mut self, question: Question) -> Result<Result<Answer, Mistake>> {
-        let judge = self.view.judge(&question)?;
-        let Some(row) = judge.row(&question) else {
-            let name = question.interface.unwrap_or_default();
-            return Ok(Err(Mistake::new(
-                format!("the host file names no interface \"{name}\""),
-                "name one that it does, or none",
-            )));
-        };
-        let hook = judge.hook(&question);
-        let judged = match &self.probe {
-            Some(probe) => {
-                let (slot, generation) = probe.ruling()?;
-                let judgement = probe.judge(slot, hook, row, &frame::build(&question))?;
-                judgement.map(|judgement| (judgement, generation))
+    /// An answer to each line, or what is wrong with it.
+    fn answer(&mut self, lines: &[String]) -> Result<Vec<Result<Answer, String>>> {
+        match self {
+            Self::Agent { runtime, client, trace } => {
+                let path = if *trace { "/v1/explain?trace=true" } else { "/v1/explain" };
+                let body = lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
+                let mut answers = Vec::new();
+                runtime.block_on(client.post_lines(path, body, |line| {
+                    answers.push(read(line)?);
+                    Ok(())
+                }))?;
+                anyhow::ensure!(
+                    answers.len() == lines.len(),
+                    "the agent answers {} of {} questions",
+                    answers.len(),
+                    lines.len()
+                );
+                Ok(answers)
             }
-            None => None,
-        };
-        let (reason, flow, generation) = match judged {
-            Some((judgement, generation)) => {
-                let flow = judgement.flow.filter(|_| judgement.reason.admits());
-                (judgement.reason, flow.map(|id| (id.clone(), judge.flow(&id))), Some(generation))
-            }
-            // No gate stands, or what leaves is not judged there: the files say by which flow it is known.
-            None => {
-                let ruling = judge.answer(&question, row);
-                (ruling.reason, ruling.flow.map(|info| (info.id.clone(), Some(info))), None)
-            }
-        };
-        let also = if reason.admits() {
-            judge.also(&question, flow.as_ref().map(|(id, _)| id.as_str()))
-        } else {
-            Vec::new()
-        };
-        Ok(Ok(Answer::new(question, reason, flow, also, generation)))
-    }
-}
-
-/// A standing gate that this user may ask.
-struct Gate {
-    probe: Probe,
-    attached: Vec<Nic>,
-}
-
-impl Gate {
-    /// None where none stands, or may be asked: `explain` needs no root.
-    fn find(common: &Common) -> Option<Self> {
-        let probe = Probe::open(&common.pin_root).ok().flatten()?;
-        let (_, generation) = probe.ruling().ok()?;
-        if generation == 0 {
-            return None;
+            Self::Here { desk, trace } => lines.iter().map(|line| desk.line(line, *trace)).collect(),
         }
-        let live = datapath::inspect(&common.pin_root).ok().flatten()?;
-        let attached = live
-            .interfaces
-            .into_iter()
-            .map(|interface| Nic { name: interface.name, index: interface.index, row: interface.row })
-            .collect();
-        Some(Self { probe, attached })
     }
+}
+
+/// A line of the agent's.
+fn read(line: &[u8]) -> Result<Result<Answer, String>> {
+    let value: serde_json::Value = serde_json::from_slice(line)?;
+    if let Some(error) = value.get("error").and_then(serde_json::Value::as_str) {
+        return Ok(Err(error.to_owned()));
+    }
+    let answer = serde_json::from_value(value);
+    answer.map(Ok).context("the agent answers what this release does not understand")
+}
+
+/// The agent, if one answers and this user may ask it.
+fn agent(common: &Common) -> Result<Option<(tokio::runtime::Runtime, Client)>> {
+    let runtime = gate::runtime()?;
+    let socket = files::control(&common.config);
+    // Who may not ask the agent is answered by the files: `explain` needs no rights.
+    let client = runtime.block_on(Client::connect(&socket)).ok().flatten();
+    Ok(client.map(|client| (runtime, client)))
 }

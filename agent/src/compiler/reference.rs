@@ -29,7 +29,7 @@ impl Policy {
     /// Whether the files name the address.
     #[must_use]
     pub fn knows(&self, address: IpAddr) -> bool {
-        self.set_has(self.known, address)
+        self.has(self.known, address)
     }
 
     fn fitting(
@@ -45,11 +45,13 @@ impl Policy {
         // No flow runs from an address to itself.
         let lines = if source == destination { &[] } else { self.lines.as_slice() };
         lines.iter().filter(offers).filter(move |line| {
-            self.set_has(line.sources, source) && self.set_has(line.destinations, destination)
+            self.has(line.sources, source) && self.has(line.destinations, destination)
         })
     }
 
-    fn set_has(&self, set: SetId, address: IpAddr) -> bool {
+    /// Whether an address is in one of its sets.
+    #[must_use]
+    pub fn has(&self, set: SetId, address: IpAddr) -> bool {
         self.sets[set.0 as usize].contains(address)
     }
 }

@@ -1,6 +1,6 @@
 //! An answer: what would happen to the packet, by which flow, and where that is written.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use cmgate_common::reason::Reason;
@@ -8,26 +8,30 @@ use cmgate_common::reason::Reason;
 use crate::compiler::policy::FlowInfo;
 
 use super::question::Question;
+use super::trace::Trace;
 
 /// The stable JSON of `cmgate explain`: the question, and what was found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     source: String,
     destination: String,
     protocol: String,
     port: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     source_port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     interface: Option<String>,
-    verdict: &'static str,
-    reason: &'static str,
+    verdict: String,
+    reason: String,
     flow: Option<String>,
     also: Vec<String>,
     edition: Option<String>,
     document: Option<String>,
     section: Option<String>,
     generation: Option<u32>,
+    /// Only where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<Box<Trace>>,
 }
 
 impl Answer {
@@ -55,15 +59,22 @@ impl Answer {
             port: question.port,
             source_port: question.source_port,
             interface: question.interface,
-            verdict: if reason.admits() { "admit" } else { "drop" },
-            reason: reason.name(),
+            verdict: if reason.admits() { "admit" } else { "drop" }.to_owned(),
+            reason: reason.name().to_owned(),
             flow: flow.map(|(id, _)| id),
             also: also.into_iter().map(str::to_owned).collect(),
             edition,
             document,
             section,
             generation,
+            trace: None,
         }
+    }
+
+    /// The same with each step that led to it.
+    #[must_use]
+    pub fn with_trace(self, trace: Option<Trace>) -> Self {
+        Self { trace: trace.map(Box::new), ..self }
     }
 
     /// Whether the packet would be admitted.
@@ -93,6 +104,10 @@ impl Answer {
             None => "the files, in memory".to_owned(),
         };
         lines.push(("judged by", judge));
-        lines.into_iter().map(|(name, value)| format!("{name:<9}  {value}\n")).collect()
+        let page: String = lines.into_iter().map(|(name, value)| format!("{name:<9}  {value}\n")).collect();
+        match &self.trace {
+            Some(trace) => format!("{page}\n{}", trace.table()),
+            None => page,
+        }
     }
 }

@@ -7,7 +7,7 @@ use cmgate_common::packet::{protocol, tcp};
 use super::question::{Asked, Question};
 
 /// The port a client would send from: the first of the dynamic ones (RFC 6335, 6).
-const CLIENT_PORT: u16 = 49_152;
+pub const CLIENT_PORT: u16 = 49_152;
 
 /// Addresses of nobody, locally administered.
 const MACS: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
@@ -18,8 +18,14 @@ const IPV4_CHECKSUM: usize = 10;
 /// The first packet of what is asked about: of TCP a SYN, of UDP an empty datagram, of ICMP eight bytes.
 #[must_use]
 pub fn build(question: &Question) -> Vec<u8> {
+    build_tcp(question, tcp::SYN)
+}
+
+/// The same, of TCP a packet with these flags.
+#[must_use]
+pub fn build_tcp(question: &Question, flags: u8) -> Vec<u8> {
     let source_port = question.source_port.unwrap_or(CLIENT_PORT);
-    let (number, mut transport, checksum) = transport(question.asked, question.source.is_ipv4(), source_port);
+    let (number, mut transport, checksum) = transport(question.asked, question.source.is_ipv4(), source_port, flags);
     let length = u16::try_from(transport.len()).expect("no transport header is longer than 20 bytes");
     if let Some(at) = checksum {
         let sum = match number {
@@ -56,12 +62,12 @@ pub fn build(question: &Question) -> Vec<u8> {
 }
 
 /// Protocol number, header, and where in it the checksum goes.
-fn transport(asked: Asked, v4: bool, source_port: u16) -> (u8, Vec<u8>, Option<usize>) {
+fn transport(asked: Asked, v4: bool, source_port: u16, flags: u8) -> (u8, Vec<u8>, Option<usize>) {
     let ports = |port: u16| [source_port.to_be_bytes(), port.to_be_bytes()].concat();
     match asked {
         Asked::Tcp(port) => {
             let mut header = ports(port);
-            header.extend([0, 0, 0, 1, 0, 0, 0, 0, 5 << 4, tcp::SYN, 0xff, 0xff, 0, 0, 0, 0]);
+            header.extend([0, 0, 0, 1, 0, 0, 0, 0, 5 << 4, flags, 0xff, 0xff, 0, 0, 0, 0]);
             (protocol::TCP, header, Some(16))
         }
         Asked::Udp(port) => {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use cmgate_common::address::Address;
 use cmgate_common::engine;
 use cmgate_common::layout::control::{Flags, Slot, Timeouts};
-use cmgate_common::layout::image::{Bank, Kind};
+use cmgate_common::layout::image::Kind;
 use cmgate_common::memory::Memory;
 use cmgate_common::reason::{Decision, Reason};
 
@@ -14,7 +14,8 @@ use crate::compiler::policy::{FlowInfo, Policy};
 use crate::datapath::Hook;
 
 use super::frame;
-use super::question::{Asked, Question};
+use super::question::Question;
+use super::tuple::Tuple;
 
 /// Entries of a table that is forgotten after each frame.
 const CAPACITY: usize = 4;
@@ -64,6 +65,12 @@ impl Judge {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The tables it judges by; nothing is remembered in them.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Where this question's packet is judged: leaving if its source is this host's own, else coming in.
@@ -125,16 +132,7 @@ impl Judge {
     /// The flows beside `counted` that would admit the question's packet, in order of precedence.
     #[must_use]
     pub fn also(&self, question: &Question, counted: Option<&str>) -> Vec<&str> {
-        let v4 = question.source.is_ipv4();
-        let (bank, port) = match question.asked {
-            Asked::Tcp(port) => (Bank::Tcp, port),
-            Asked::Udp(port) => (Bank::Udp, port),
-            Asked::Icmp { kind, code } => {
-                let bank = if v4 { Bank::Icmp } else { Bank::Icmpv6 };
-                (bank, u16::from(kind) << 8 | u16::from(code))
-            }
-            Asked::Ip(number) => (Bank::Ip, u16::from(number)),
-        };
+        let Tuple { bank, port, .. } = Tuple::of(question);
         self.policy
             .all_admitting(question.source, question.destination, bank, port)
             .into_iter()

@@ -2,7 +2,13 @@
 //! judges packets, over the compiled files in memory or in the kernel.
 
 pub mod answer;
+pub mod desk;
 pub mod frame;
 pub mod judge;
+pub mod nearest;
 pub mod question;
+pub mod remembered;
+pub mod trace;
+pub mod tuple;
 pub mod view;
+pub mod who;

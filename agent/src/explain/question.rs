@@ -104,6 +104,21 @@ impl Question {
         Ok(question)
     }
 
+    /// The line of `--batch` that asks the same.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut fields = serde_json::json!({
+            "source": self.source, "destination": self.destination, "protocol": self.protocol, "port": self.port,
+        });
+        if let Some(port) = self.source_port {
+            fields["source_port"] = port.into();
+        }
+        if let Some(interface) = &self.interface {
+            fields["interface"] = interface.as_str().into();
+        }
+        fields.to_string()
+    }
+
     fn of(
         source: IpAddr,
         destination: IpAddr,

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Host;
 use crate::datapath::Events;
+use crate::observation::adviser::Adviser;
 use crate::observation::agent::Board;
 use crate::observation::control::{self, Desk, ReloadRequest};
 use crate::observation::drops::{Drop, Sample};
@@ -56,6 +57,7 @@ impl Doors {
             sample: sample.clone(),
             pins: pins.clone(),
             state_dir: state_dir_at.clone(),
+            adviser: Adviser::start(board.clone(), pins.clone()),
             reloads: asking,
         };
         tokio::spawn(page::serve(metrics_at, board.clone(), pins.clone()));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::compiler::image::{self, Image, TooLarge};
@@ -26,7 +27,7 @@ pub struct Orders {
     /// This machine; `None` where its own file is bad: every interface is guarded then.
     pub host: Option<Host>,
     /// The site; `None` for failsafe alone.
-    pub site: Option<Site>,
+    pub site: Option<Arc<Site>>,
     /// Of the files, where they are good.
     pub fingerprint: Option<u128>,
     /// What the operator should look at in them.
@@ -52,7 +53,7 @@ impl Orders {
     pub fn of(source: PolicySource, loaded: Loaded) -> Self {
         let Loaded { host, site, fingerprint, warnings, .. } = loaded;
         let warnings = warnings.iter().map(ToString::to_string).collect();
-        Self { source, host: Some(host), site: Some(site), fingerprint: Some(fingerprint), warnings }
+        Self { source, host: Some(host), site: Some(Arc::new(site)), fingerprint: Some(fingerprint), warnings }
     }
 
     /// What could be enforced after this reading, in order of preference. The last of it always compiles.

@@ -1,13 +1,14 @@
 //! From one policy to the next: what is new is enforced, what is bad changes nothing, and either is told.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use crate::config::Host;
 use crate::datapath;
-use crate::observation::agent::{Board, PolicySource, Reload, ReloadResult, Seconds};
+use crate::observation::agent::{Board, Enforcing, PolicySource, Reload, ReloadResult, Seconds};
 use crate::observation::time;
 
 use super::files::Files;
@@ -258,6 +259,7 @@ impl Agent {
             status.selectors.clone_from(&enforced.matches);
             status.written.clone_from(&enforced.written);
             status.enforced.clone_from(&enforced.flows);
+            status.enforcing = Some(self.enforcing(enforced.generation));
             status.selftest = Some(true);
         });
         for warning in &enforced.warnings {
@@ -268,6 +270,12 @@ impl Agent {
             warnings => tracing::warn!("{warnings} warnings about the policy: see `cmgate check`"),
         }
         self.board.warn("policy", enforced.warnings.clone());
+    }
+
+    fn enforcing(&self, generation: u32) -> Arc<Enforcing> {
+        let Orders { site, host, .. } = &self.orders;
+        let own = self.compiled_for.addresses.clone();
+        Arc::new(Enforcing { generation, site: site.clone(), host: host.clone(), own })
     }
 
     fn refused(&self, cause: Cause, begun: Instant, read: Duration, refusal: &Refusal) {

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::compiler::policy::Written;
+use crate::config::{Host, Site};
 
 use super::{log, time};
 
@@ -42,10 +45,26 @@ pub struct AgentStatus {
     /// The ids of the enforced flows, allows and failsafe among them.
     #[serde(skip)]
     pub enforced: BTreeSet<String>,
+    /// What the enforced generation was compiled of; for whoever asks about packets.
+    #[serde(skip)]
+    pub enforcing: Option<Arc<Enforcing>>,
     /// Interfaces that should be guarded and are not, each with the reason.
     pub unguarded: BTreeMap<String, String>,
     /// What the operator should look at, by what it is about.
     pub warnings: BTreeMap<String, Vec<String>>,
+}
+
+/// What a generation was compiled of.
+#[derive(Debug, PartialEq)]
+pub struct Enforcing {
+    /// Its number.
+    pub generation: u32,
+    /// The site; none for failsafe alone.
+    pub site: Option<Arc<Site>>,
+    /// This machine; none where its own file is bad.
+    pub host: Option<Host>,
+    /// This machine's addresses.
+    pub own: Vec<IpNet>,
 }
 
 /// Where an enforced policy came from.
@@ -183,6 +202,7 @@ impl Board {
             selectors: BTreeMap::new(),
             written: BTreeMap::new(),
             enforced: BTreeSet::new(),
+            enforcing: None,
             unguarded: BTreeMap::new(),
             warnings: BTreeMap::new(),
         };
@@ -199,6 +219,12 @@ impl Board {
             status.warnings.insert("log".to_owned(), vec![warning]);
         }
         status
+    }
+
+    /// What the enforced generation was compiled of; none before the first.
+    #[must_use]
+    pub fn enforcing(&self) -> Option<Arc<Enforcing>> {
+        self.0.borrow().enforcing.clone()
     }
 
     /// Writes.

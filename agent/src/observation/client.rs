@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Method, Request, Response, header};
@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 /// A connection to an agent.
 pub struct Client {
     socket: PathBuf,
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
 }
 
 impl Client {
@@ -63,7 +63,7 @@ impl Client {
     }
 
     async fn read<T: DeserializeOwned>(&mut self, method: Method, path: &str) -> Result<T> {
-        let answer = self.ask(method, path).await?.into_body().collect().await?.to_bytes();
+        let answer = self.ask(method, path, Bytes::new()).await?.into_body().collect().await?.to_bytes();
         serde_json::from_slice(&answer).with_context(|| {
             format!("{} answers what this release does not understand", self.socket.display())
         })
@@ -73,8 +73,26 @@ impl Client {
     ///
     /// # Errors
     /// If the agent cannot answer, or ends.
-    pub async fn lines(&mut self, path: &str, mut line: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut body = self.ask(Method::GET, path).await?.into_body();
+    pub async fn lines(&mut self, path: &str, line: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let answer = self.ask(Method::GET, path, Bytes::new()).await?;
+        Self::each(answer.into_body(), line).await
+    }
+
+    /// Asks by a body of lines, and takes the answer a line at a time.
+    ///
+    /// # Errors
+    /// As [`Self::lines`].
+    pub async fn post_lines(
+        &mut self,
+        path: &str,
+        body: impl Into<Bytes>,
+        line: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let answer = self.ask(Method::POST, path, body.into()).await?;
+        Self::each(answer.into_body(), line).await
+    }
+
+    async fn each(mut body: Incoming, mut line: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut begun = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.context("the agent ended")?;
@@ -88,9 +106,9 @@ impl Client {
         Ok(())
     }
 
-    async fn ask(&mut self, method: Method, path: &str) -> Result<Response<Incoming>> {
-        let request =
-            Request::builder().method(method).uri(path).header(header::HOST, "cmgate").body(Empty::new())?;
+    async fn ask(&mut self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>> {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, "cmgate");
+        let request = request.body(Full::new(body))?;
         let answer = self.sender.send_request(request).await.context("the agent does not answer")?;
         let status = answer.status();
         if !status.is_success() {

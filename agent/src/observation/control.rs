@@ -24,8 +24,9 @@ use crate::life::surroundings;
 use crate::plan::Standing;
 use crate::plan::report::Plan;
 
+use super::adviser::Adviser;
 use super::agent::{Board, Reload};
-use super::drops::{Drops, Sample};
+use super::drops::{Drop, Drops, Sample};
 use super::status::Status;
 use super::{flows, history, page, patience};
 
@@ -46,6 +47,8 @@ pub struct Desk {
     pub pins: PathBuf,
     /// Where flows' history is kept.
     pub state_dir: watch::Receiver<PathBuf>,
+    /// Who answers questions about packets.
+    pub adviser: Adviser,
     /// Where reloads are asked for.
     pub reloads: mpsc::Sender<ReloadRequest>,
 }
@@ -59,6 +62,7 @@ pub async fn serve(mut path: watch::Receiver<PathBuf>, desk: Desk) {
         .route("/v1/drops", get(drops))
         .route("/v1/drops/follow", get(follow))
         .route("/v1/plan", get(plan))
+        .route("/v1/explain", post(explain))
         .route("/v1/reload", post(reload))
         .with_state(desk);
     loop {
@@ -85,7 +89,7 @@ pub async fn serve(mut path: watch::Receiver<PathBuf>, desk: Desk) {
 /// A socket that this agent made, and removes.
 struct Made(PathBuf);
 
-impl Drop for Made {
+impl std::ops::Drop for Made {
     fn drop(&mut self) {
         // One left behind refuses whoever connects, which reads as "no agent runs": no harm.
         let _ = std::fs::remove_file(&self.0);
@@ -141,7 +145,9 @@ async fn flow_lines(State(desk): State<Desk>) -> Answer<Vec<flows::FlowLine>> {
 }
 
 async fn drops(State(desk): State<Desk>) -> Answer<Drops> {
-    Ok(Json(Drops::of(&live(&desk).await?, desk.sample.recent())))
+    let recent = desk.adviser.hint(desk.sample.recent()).await;
+    let recent = recent.into_iter().map(Drop::without_frame).collect();
+    Ok(Json(Drops::of(&live(&desk).await?, recent)))
 }
 
 async fn live(desk: &Desk) -> Result<Live, Failure> {
@@ -154,7 +160,7 @@ async fn live(desk: &Desk) -> Result<Live, Failure> {
 async fn follow(State(desk): State<Desk>) -> Response {
     let lines = futures::stream::unfold(desk.sample.follow(), async |mut follower| {
         let line = match follower.recv().await {
-            Ok(drop) => serde_json::to_vec(&drop),
+            Ok(drop) => serde_json::to_vec(&drop.without_frame()),
             Err(RecvError::Lagged(missed)) => serde_json::to_vec(&serde_json::json!({ "missed": missed })),
             Err(RecvError::Closed) => return None,
         };
@@ -191,6 +197,26 @@ async fn plan(State(desk): State<Desk>, Query(asked): Query<Planning>) -> Answer
     planned.map(Json).map_err(Failure)
 }
 
+/// What `explain` is asked for beside the lines.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Explaining {
+    #[serde(default)]
+    trace: bool,
+}
+
+/// A line of JSON for each line of it.
+async fn explain(
+    State(desk): State<Desk>,
+    Query(Explaining { trace }): Query<Explaining>,
+    body: String,
+) -> Result<Response, Failure> {
+    let lines = body.lines().map(str::to_owned).collect();
+    let answers = desk.adviser.explain(lines, trace).await.map_err(Failure)?;
+    let text: String = answers.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect();
+    Ok(([(header::CONTENT_TYPE, "application/jsonl")], text).into_response())
+}
+
 async fn reload(State(desk): State<Desk>) -> Answer<Reload> {
     let (answer, ended) = oneshot::channel();
     desk.reloads.send(answer).await.map_err(|_| Failure(anyhow::anyhow!("the agent is about to end")))?;
@@ -203,7 +229,6 @@ mod tests {
     use super::*;
     use crate::observation::agent::{ReloadResult, Seconds};
     use crate::observation::client::Client;
-    use crate::observation::drops::Drop;
 
     struct Door {
         directory: tempfile::TempDir,
@@ -219,10 +244,11 @@ mod tests {
             let (asking, reloads) = mpsc::channel(1);
             let (sample, board) = (Sample::default(), Board::new("/x".into()));
             let pins = directory.path().join("pins");
+            let adviser = Adviser::start(board.clone(), pins.clone());
             let (path, at) = watch::channel(directory.path().join(name));
             let (_, state_dir) = watch::channel(directory.path().join("state"));
             let desk =
-                Desk { board: board.clone(), sample: sample.clone(), pins, state_dir, reloads: asking };
+                Desk { board: board.clone(), sample: sample.clone(), pins, state_dir, adviser, reloads: asking };
             tokio::spawn(serve(at, desk));
             Self { directory, sample, board, reloads, path }
         }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cmgate_common::frame::{Frame, Header};
+use cmgate_common::layout::image::Bank;
 use cmgate_common::opaque::Opaque;
 use cmgate_common::packet::{self, Parsed, protocol};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -13,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use crate::datapath::{DropEvent, Hook, Live};
+use crate::explain::tuple::Tuple;
 
-use super::time;
+use super::{hex, time};
 
 /// Drops kept for those who ask later.
 const KEPT: usize = 1024;
@@ -46,6 +48,12 @@ pub struct Drop {
     pub length: u32,
     /// The generation that judged.
     pub generation: u32,
+    /// What it seems to be, and the nearest thing that would have been admitted; drawn only for what is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The frame's first bytes in hexadecimal digits, from the Ethernet header on; told only where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame: Option<String>,
 }
 
 impl Drop {
@@ -78,7 +86,36 @@ impl Drop {
             port: port.or(kind),
             length: event.length,
             generation: event.generation,
+            hint: None,
+            frame: Some(hex::text(&event.head)),
         }
+    }
+
+    /// Without the frame's bytes, which few want.
+    #[must_use]
+    pub fn without_frame(self) -> Self {
+        Self { frame: None, ..self }
+    }
+
+    /// The packet as policy lines tell packets apart; `None` of a frame that is none, or a part of one without ports.
+    #[must_use]
+    pub fn tuple(&self) -> Option<Tuple> {
+        let (source, destination) = (self.source?, self.destination?);
+        let port = || self.port.as_ref()?.parse::<u16>().ok();
+        let message = || {
+            let (kind, code) = self.port.as_ref()?.split_once('/')?;
+            Some(u16::from(kind.parse::<u8>().ok()?) << 8 | u16::from(code.parse::<u8>().ok()?))
+        };
+        let (bank, port) = match self.protocol.as_deref()? {
+            "tcp" => (Bank::Tcp, port()?),
+            "udp" => (Bank::Udp, port()?),
+            "icmp" if source.is_ipv4() => (Bank::Icmp, message()?),
+            "icmpv6" if source.is_ipv6() => (Bank::Icmpv6, message()?),
+            "icmp" => (Bank::Ip, protocol::ICMP.into()),
+            "icmpv6" => (Bank::Ip, protocol::ICMPV6.into()),
+            other => (Bank::Ip, other.strip_prefix("ip/")?.parse::<u8>().ok()?.into()),
+        };
+        Some(Tuple { source, destination, bank, port, source_port: self.source_port })
     }
 }
 
@@ -331,7 +368,7 @@ mod tests {
 
     #[test]
     fn the_json_is_the_documented_one() {
-        let told = Drop::of(&event(&tcp(0), Reason::UnknownSource), Some("eth1"));
+        let told = Drop::of(&event(&tcp(0), Reason::UnknownSource), Some("eth1")).without_frame();
         insta::assert_snapshot!(serde_json::to_string(&told).unwrap(), @r#"{"time":"1970-01-01T00:00:00.000Z","interface":"eth1","hook":"ingress","verdict":"drop","reason":"unknown-source","source":"10.66.0.10","destination":"10.1.1.20","protocol":"tcp","source_port":51234,"port":"445","length":54,"generation":4}"#);
     }
 

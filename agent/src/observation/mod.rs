@@ -1,11 +1,13 @@
 //! What the gate and its agent say about themselves: status, flows, drops, metrics, and the two doors they are asked
 //! at. The last room data reaches: nothing here changes what is enforced.
 
+pub mod adviser;
 pub mod agent;
 pub mod client;
 pub mod control;
 pub mod drops;
 pub mod flows;
+pub mod hex;
 pub mod history;
 pub mod log;
 pub mod metrics;

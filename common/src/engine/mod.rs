@@ -10,7 +10,7 @@ mod egress;
 pub mod flows;
 mod fragments;
 mod ingress;
-mod policy;
+pub mod policy;
 pub mod related;
 
 pub use address::classify;

@@ -8,7 +8,7 @@ use crate::tables::Tables;
 
 /// What the groups of two ends say together.
 #[inline(always)]
-pub(super) fn pair<T: Tables>(tables: &T, source: Leaf, destination: Leaf) -> Pair {
+pub fn pair<T: Tables>(tables: &T, source: Leaf, destination: Leaf) -> Pair {
     let directory = &tables.slot().directory;
     let row = u64::from(source.source()) * u64::from(directory.pairs_width);
     Pair(tables.word(u64::from(directory.pairs) + row + u64::from(destination.destination())))
@@ -35,8 +35,9 @@ pub(super) fn of_pair<T: Tables>(tables: &T, pair: Pair, service: u32) -> Verdic
     Verdict(tables.word(u64::from(directory.verdicts) + row + u64::from(class)))
 }
 
+/// The class of a service (a place in the service table); 0 is one that no line names.
 #[inline(always)]
-fn service_class<T: Tables>(tables: &T, service: u32) -> u32 {
+pub fn service_class<T: Tables>(tables: &T, service: u32) -> u32 {
     tables.word(u64::from(tables.slot().directory.services) + u64::from(service))
 }
 

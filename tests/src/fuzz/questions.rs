@@ -18,10 +18,11 @@ static LOADED: LazyLock<Loaded> = LazyLock::new(|| {
 });
 
 thread_local! {
-    static VIEW: std::cell::RefCell<View<'static>> = std::cell::RefCell::new({
+    static VIEW: std::cell::RefCell<View> = std::cell::RefCell::new({
         let names = LOADED.host.interfaces.iter().map(|interface| interface.name.as_str());
         let own = RELAY.own.iter().map(|net| net.parse().expect("they are written right"));
-        View::here(&LOADED, own.collect(), parameters::rows(names, &[]))
+        let (site, host) = (LOADED.site.clone().into(), LOADED.host.clone());
+        View::here(Some(site), Some(host), own.collect(), parameters::rows(names, &[]))
     });
 }
 
@@ -36,8 +37,9 @@ pub(super) fn run(input: &[u8]) {
     }
 }
 
-fn answered(view: &mut View<'_>, question: Question) {
-    let judge = view.judge(&question).expect("the world's policy fits");
+fn answered(view: &mut View, question: Question) {
+    view.prepare(Some(&question)).expect("the world's policy fits");
+    let judge = view.judge().expect("it was just made");
     // An interface that the files do not name is refused.
     let Some(row) = judge.row(&question) else { return };
     let ruling = judge.answer(&question, row);

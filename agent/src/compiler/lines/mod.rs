@@ -36,7 +36,7 @@ use self::site_codes::SiteCodes;
 use super::policy::{Policy, SetId};
 use super::warnings::Warning;
 use crate::catalogue::{Catalogue, Feature, Role};
-use crate::config::{CmgKind, Endpoint, Host, Site};
+use crate::config::{AddressSet, CmgKind, Endpoint, Host, Site};
 
 /// What the kernel knows of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -136,6 +136,11 @@ fn features(catalogue: &Catalogue, site: &Site, outcomes: &[Outcome<'_>]) -> Vec
         FeatureInUse { name: feature.name.clone(), flows, lines: lines.len() }
     };
     on.map(opened).collect()
+}
+
+/// Every globally routable address: what the internet is before a site names any of it.
+pub(crate) fn routable() -> AddressSet {
+    internet::without(&AddressSet::default())
 }
 
 /// The kind of a cloud management gateway of which no system says it.

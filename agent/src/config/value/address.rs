@@ -106,7 +106,7 @@ impl AddressSet {
 
     /// A prefix of this set that shares an address with `net`. Prefixes are nested or apart, so in a sorted list it is
     /// the last that starts at or before `net`, or the one after that.
-    fn overlapping(&self, net: IpNet) -> Option<IpNet> {
+    pub fn overlapping(&self, net: IpNet) -> Option<IpNet> {
         fn search<N: Copy + Ord>(list: &[N], net: N, shares: impl Fn(&N) -> bool) -> Option<N> {
             let after = list.partition_point(|known| *known < net);
             list[after.saturating_sub(1)..].iter().take(2).copied().find(|known| shares(known))

@@ -15,7 +15,7 @@ pub(super) struct Endpoint {
 }
 
 /// Both ends in a fixed order, and the protocol.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     low: Address,
     high: Address,

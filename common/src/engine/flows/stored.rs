@@ -1,11 +1,13 @@
 //! Entries as they stand in a table, for whoever counts or moves them: the agent, not the programs.
 
+use core::ops::Range;
+
 use crate::address::Address;
 use crate::layout::Verdict;
 use crate::layout::control::Timeouts;
-use crate::layout::entry::{Line, Meta, Table, word};
+use crate::layout::entry::{Line, Meta, Table, WAYS, word};
 
-use super::key::Key;
+use super::key::{Endpoint, Key};
 use super::lines;
 
 /// The first of an entry's [`crate::layout::entry::WAYS`] places in a table of `mask + 1`.
@@ -47,4 +49,40 @@ pub fn ends(line: &Line) -> Ends {
 #[must_use]
 pub const fn verdict(line: &Line) -> Verdict {
     Verdict(line[word::VERDICT] as u32)
+}
+
+/// An entry that is looked for by its ends.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    key: Key,
+    source_is_high: bool,
+}
+
+impl Wanted {
+    /// The entry of a protocol between two ends, each an address and a port.
+    #[must_use]
+    pub fn of(protocol: u8, source: (Address, u32), destination: (Address, u32)) -> Self {
+        let end = |(address, port)| Endpoint { address, port };
+        let (key, source_is_high) = Key::of(protocol, end(source), end(destination));
+        Self { key, source_is_high }
+    }
+
+    /// The places it can stand at in a table of `mask + 1`.
+    #[must_use]
+    pub fn places(&self, seed: u64, mask: u32) -> Range<u32> {
+        let (first, _) = lines::set_of(self.key.hash(seed), mask);
+        first..first + WAYS
+    }
+
+    /// Whether it is this one.
+    #[must_use]
+    pub fn is_at(&self, line: &Line) -> bool {
+        self.key == Key::of_line(line)
+    }
+
+    /// Whether its source is the key's second endpoint.
+    #[must_use]
+    pub const fn source_is_high(&self) -> bool {
+        self.source_is_high
+    }
 }
