@@ -129,6 +129,12 @@ impl ControlBlock {
         }
     }
 
+    /// Notes until when a flow may live that has a port, by the port's place; a longer life stays.
+    pub fn keep_port(&self, place: u32, until: u64) {
+        let start = offset_of!(Control, ports) / size_of::<u64>();
+        self.1.words()[start + (place % PORTS) as usize].fetch_max(until, Ordering::Relaxed);
+    }
+
     /// How many drop events a CPU may send in a window.
     pub fn limit_events(&self, per_window: u32) {
         self.word(offset_of!(Control, events_per_window)).store(per_window, Ordering::Relaxed);

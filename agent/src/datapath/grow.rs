@@ -88,7 +88,8 @@ fn carry(from: &Shared<AtomicU64>, to: &Shared<AtomicU64>, mask: u32, seed: u64)
     }
 }
 
-fn insert(table: &Shared<AtomicU64>, mask: u32, seed: u64, line: &Line) {
+/// Writes an entry, in the place of the one that is longest without a packet if all of its places are taken.
+pub(super) fn insert(table: &Shared<AtomicU64>, mask: u32, seed: u64, line: &Line) {
     let set = stored::home(line, seed, mask) as usize * WORDS;
     let set = &table.words()[set..set + WAYS as usize * WORDS];
     let mut best: Option<(&[AtomicU64], u64)> = None;

@@ -28,6 +28,7 @@ mod probe;
 mod publish;
 mod rehearse;
 mod remove;
+mod seed;
 mod shared;
 mod stopwatch;
 mod sys;
@@ -58,6 +59,7 @@ pub use probe::{Hook, Judgement, Probe};
 pub use publish::{Generation, IdleTimes, Parameters, Published};
 pub use rehearse::Counted;
 pub use remove::{Removed, remove};
+pub use seed::SeededFlow;
 pub use stopwatch::{Draw, Stopwatch, Timed};
 pub use trial::{Term, Trial};
 

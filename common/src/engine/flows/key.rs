@@ -47,6 +47,11 @@ impl Key {
         Self { low, high: Address { hi: high_hi, lo: high_lo }, rest }
     }
 
+    /// As it stands in an entry.
+    pub(super) const fn words(&self) -> [u64; 5] {
+        [self.low.hi, self.low.lo, self.high.hi, self.high.lo, self.rest]
+    }
+
     /// The protocol of the key whose last word this is.
     #[inline(always)]
     pub(super) const fn protocol(rest: u64) -> u8 {

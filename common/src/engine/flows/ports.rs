@@ -1,6 +1,7 @@
 //! The ports of flows' initiators, for TCP and for everything else: until when a flow that has one may live. A packet
 //! whose port no live flow has is told from the others by one read.
 
+use crate::layout::control::Timeouts;
 use crate::packet::Traits;
 use crate::tables::Tables;
 
@@ -8,7 +9,20 @@ use super::Question;
 
 #[inline(always)]
 const fn place(traits: Traits, port: u32) -> u32 {
-    port | if traits.has(Traits::TCP) { 0 } else { 0x1_0000 }
+    place_of(traits.has(Traits::TCP), port)
+}
+
+/// The place of a port of TCP, or of everything else.
+#[inline(always)]
+pub(super) const fn place_of(tcp: bool, port: u32) -> u32 {
+    port | if tcp { 0 } else { 0x1_0000 }
+}
+
+/// The longest that a flow with a port may live without a packet, in ticks: a little more than it does.
+#[inline(always)]
+pub(super) const fn longest(tcp: bool, timeouts: &Timeouts) -> u32 {
+    let answered = if tcp { timeouts.tcp_established } else { timeouts.udp };
+    answered.saturating_add(timeouts.unanswered)
 }
 
 /// Notes that a flow has `port` as its initiator's, if that was last noted a while ago.

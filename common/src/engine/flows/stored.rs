@@ -5,10 +5,30 @@ use core::ops::Range;
 use crate::address::Address;
 use crate::layout::Verdict;
 use crate::layout::control::Timeouts;
-use crate::layout::entry::{Line, Meta, Table, WAYS, word};
+use crate::layout::entry::{Line, Meta, Origin, State, Table, WAYS, word};
+use crate::packet::protocol;
 
 use super::key::{Endpoint, Key};
-use super::lines;
+use super::{lines, ports};
+
+/// The entry of an open flow that this host has opened before anybody looked, as if its last packet had come at `now`. It is
+/// of generation 0, so that the one that rules judges it before it counts. Ends are address and port.
+#[must_use]
+pub fn seeded(protocol: u8, own: (Address, u16), other: (Address, u16), now: u64) -> Line {
+    let end = |(address, port): (Address, u16)| Endpoint { address, port: port.into() };
+    let (key, own_is_high) = Key::of(protocol, end(own), end(other));
+    let meta = Meta::new(State::Open, Origin::Seeded, own_is_high, 0);
+    let [low_hi, low_lo, high_hi, high_lo, rest] = key.words();
+    [meta.0, now, Verdict::NONE.0.into(), low_hi, low_lo, high_hi, high_lo, rest]
+}
+
+/// The place that the port of a flow's initiator has among [`crate::layout::control::Control::ports`], and for how many ticks
+/// it is noted.
+#[must_use]
+pub fn port(protocol: u8, port: u16, timeouts: &Timeouts) -> (u32, u32) {
+    let tcp = protocol == protocol::TCP;
+    (ports::place_of(tcp, port.into()), ports::longest(tcp, timeouts))
+}
 
 /// The first of an entry's [`crate::layout::entry::WAYS`] places in a table of `mask + 1`.
 #[must_use]
