@@ -223,7 +223,8 @@ fn status_flows_and_drops() -> Result<()> {
     let status = scene.json("status")?;
     ensure!(keys(&status) == ["agent", "gate"], "{status}");
     let gate = &status["gate"];
-    let expected = ["egress", "generation", "interfaces", "layout", "mode", "tables", "totals", "transit"];
+    let expected =
+        ["egress", "generation", "interfaces", "layout", "mode", "tables", "totals", "transit", "trial"];
     ensure!(keys(gate) == expected, "{gate}");
     ensure!(gate["mode"] == "enforce" && gate["egress"] == "track" && gate["transit"] == false, "{gate}");
     let interface = &gate["interfaces"][0];

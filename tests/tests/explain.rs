@@ -118,7 +118,8 @@ fn a_trace_finds_an_open_connection() -> Result<()> {
         ensure!(closing["remembered"][0]["entry"]["state"] == "closing", "{closing}");
     }
     // Nobody opened this one.
-    let asked = [&CLIENT.v4.to_string(), &SERVER.v4.to_string(), "tcp/50999", "--source-port", "9", "--trace"];
+    let asked =
+        [&CLIENT.v4.to_string(), &SERVER.v4.to_string(), "tcp/50999", "--source-port", "9", "--trace"];
     let none = explain(&scene, &asked.map(|word| word as &str))?["trace"].clone();
     ensure!(none["remembered"][0]["entry"].is_null(), "{none}");
     ensure!(none["later"].as_str().is_some_and(|later| later.starts_with("drop, ")), "{none}");

@@ -17,7 +17,11 @@ pub(super) fn ask<T: DeserializeOwned>(
     let socket = files::control(&common.config);
     let asked = runtime()?.block_on(async {
         match Client::connect(&socket).await? {
-            Some(mut agent) => agent.get(path).await.map(Some),
+            Some(mut agent) => {
+                let answer = agent.get(path).await?;
+                agent.mismatch().iter().for_each(|why| output::complain(why));
+                Ok(Some(answer))
+            }
             None => anyhow::Ok(None),
         }
     })?;

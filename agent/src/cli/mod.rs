@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod apply;
 mod catalogue;
 mod check;
 mod detach;
@@ -47,7 +48,13 @@ struct Common {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Enforce, in the foreground; reloads when the files change and on SIGHUP
-    Run,
+    Run(run::Args),
+    /// Enforce the files as they are now, for good or with a deadline
+    Apply(apply::Args),
+    /// Keep what `apply --confirm` put on trial
+    Confirm(apply::Plain),
+    /// Return to what was enforced before, at once
+    Rollback(apply::Plain),
     /// Validate the files, and say what in them is easily a mistake
     Check(check::Args),
     /// Say what would change if the files were enforced now, and which live flows that would cut
@@ -109,7 +116,10 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<Exit> {
         let common = &self.common;
         match self.command {
-            Command::Run => run::run(common),
+            Command::Run(args) => run::run(common, &args),
+            Command::Apply(args) => apply::run(common, &args),
+            Command::Confirm(args) => apply::confirm(common, &args),
+            Command::Rollback(args) => apply::rollback(common, &args),
             Command::Check(args) => check::run(common, &args),
             Command::Plan(args) => plan::run(common, &args),
             Command::Explain(args) => explain::run(common, &args),

@@ -8,9 +8,16 @@ use crate::observation::log;
 
 use super::{Common, Exit};
 
-pub(super) fn run(common: &Common) -> Result<Exit> {
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Start also where that cuts off a session, the reader of the metrics, or the network
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) fn run(common: &Common, args: &Args) -> Result<Exit> {
     log::start()?;
-    let options = Options { config: common.config.clone(), pins: common.pin_root.clone() };
+    let options = Options { config: common.config.clone(), pins: common.pin_root.clone(), force: args.force };
     let runtime = tokio::runtime::Runtime::new().context("cannot start a runtime")?;
     // On a thread of its own: while it compiles and publishes, the others serve and listen.
     let lived = runtime.block_on(life::run(options));
@@ -31,7 +38,10 @@ fn may_go_away(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<datapath::Error>()).any(|error| {
         matches!(
             error,
-            datapath::Error::Map { .. } | datapath::Error::Pin { .. } | datapath::Error::Netlink { .. }
+            datapath::Error::Map { .. }
+                | datapath::Error::Pin { .. }
+                | datapath::Error::Netlink { .. }
+                | datapath::Error::OnTrial { .. }
         )
     })
 }

@@ -44,9 +44,10 @@ impl Policy {
         };
         // No flow runs from an address to itself.
         let lines = if source == destination { &[] } else { self.lines.as_slice() };
-        lines.iter().filter(offers).filter(move |line| {
-            self.has(line.sources, source) && self.has(line.destinations, destination)
-        })
+        lines
+            .iter()
+            .filter(offers)
+            .filter(move |line| self.has(line.sources, source) && self.has(line.destinations, destination))
     }
 
     /// Whether an address is in one of its sets.

@@ -12,7 +12,7 @@ mod value;
 use std::path::{Path, PathBuf};
 
 pub use files::{Machine, Memory, Origin};
-pub use host::{Egress, Failsafe, FlowTable, Host, Interface, Metrics, Mode, Xdp};
+pub use host::{Egress, Failsafe, FlowTable, Host, Interface, Metrics, Mode, Reload, Xdp};
 pub use site::{
     Allow, ClientKind, Cmg, CmgKind, Connections, Endpoint, PortOverrides, Rpc, Site, SiteCode, System,
 };

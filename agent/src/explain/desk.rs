@@ -122,7 +122,8 @@ impl Desk {
         } else {
             Vec::new()
         };
-        let trace = if traced { Some(self.trace(judge, &question, row, &bytes, found.reason)?) } else { None };
+        let trace =
+            if traced { Some(self.trace(judge, &question, row, &bytes, found.reason)?) } else { None };
         Ok(Ok(Answer::new(question, found.reason, flow, also, found.generation).with_trace(trace)))
     }
 
@@ -182,7 +183,9 @@ impl Desk {
                 interface: self.view.interface(row).filter(|_| hook == Hook::Ingress).map(str::to_owned),
                 judge: if live.is_some() { "kernel" } else { "memory" }.to_owned(),
                 mode: if flags.audit() { "audit" } else { "enforce" }.to_owned(),
-                other_generation: self.generation.is_some() && generation.is_some() && self.generation != generation,
+                other_generation: self.generation.is_some()
+                    && generation.is_some()
+                    && self.generation != generation,
             },
             parsed: trace::parsed(bytes, &packet),
             source: steps.end(packet.source, source),

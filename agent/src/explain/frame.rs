@@ -25,7 +25,8 @@ pub fn build(question: &Question) -> Vec<u8> {
 #[must_use]
 pub fn build_tcp(question: &Question, flags: u8) -> Vec<u8> {
     let source_port = question.source_port.unwrap_or(CLIENT_PORT);
-    let (number, mut transport, checksum) = transport(question.asked, question.source.is_ipv4(), source_port, flags);
+    let (number, mut transport, checksum) =
+        transport(question.asked, question.source.is_ipv4(), source_port, flags);
     let length = u16::try_from(transport.len()).expect("no transport header is longer than 20 bytes");
     if let Some(at) = checksum {
         let sum = match number {

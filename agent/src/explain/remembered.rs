@@ -110,12 +110,8 @@ fn sought(packet: &Packet) -> Vec<(&'static str, Sought)> {
     let (from, to) = (u32::from(packet.source_port()), u32::from(packet.destination_port()));
     // Both ends of an echo have its identifier.
     let to = if packet.is(Traits::ICMP) { from } else { to };
-    let between = |table, source, destination| Sought {
-        table,
-        protocol: packet.protocol(),
-        source,
-        destination,
-    };
+    let between =
+        |table, source, destination| Sought { table, protocol: packet.protocol(), source, destination };
     let (source, destination) = ((packet.source, from), (packet.destination, to));
     let mut sought = vec![
         ("answered", between(Table::Answered, source, destination)),

@@ -33,8 +33,9 @@ impl Who {
     #[must_use]
     pub fn of(site: Option<&Site>, here: &str, own: bool, address: IpAddr) -> Self {
         let Some(site) = site else { return Self::default() };
-        let named =
-            |system: &System| own && system.name.eq_ignore_ascii_case(here) || system.addresses.contains(address);
+        let named = |system: &System| {
+            own && system.name.eq_ignore_ascii_case(here) || system.addresses.contains(address)
+        };
         let on_internet = is_routable(address) && !own && !site.systems.iter().any(named);
         let holds = |system: &&System| system.any || named(system) || system.internet && on_internet;
         let systems: Vec<_> = site.systems.iter().filter(holds).collect();

@@ -128,11 +128,20 @@ pub fn session(variable: &str) -> Option<(SocketAddr, SocketAddr)> {
 #[must_use]
 pub fn essentials(known: &Known, here: &Surroundings) -> Essentials {
     let mut found = Essentials::default();
+    let (ends, unlisted) = sessions(known);
+    found
+        .unknown
+        .extend(unlisted.map(|error| format!("who administers this machine cannot be found out: {error:#}")));
     let mut collect = |what: &str, packets: Result<Vec<Essential>>| match packets {
         Ok(packets) => found.packets.extend(packets),
         Err(error) => found.unknown.push(format!("{what} cannot be found out: {error:#}")),
     };
-    collect("who administers this machine", sessions(known, here));
+    for (from, to) in ends {
+        collect(
+            "the way to who administers this machine",
+            session_packet(from, to, here).map(|packet| vec![packet]),
+        );
+    }
     collect(
         "the way to who reads the metrics",
         known.scraper.map(|ends| scraper(ends, here)).into_iter().collect(),
@@ -178,30 +187,29 @@ pub fn lost(
     Ok(losses)
 }
 
-fn sessions(known: &Known, here: &Surroundings) -> Result<Vec<Essential>> {
+/// Both ends of the sessions there are, the other one first; and why some may be missing.
+fn sessions(known: &Known) -> (BTreeSet<(SocketAddr, SocketAddr)>, Option<anyhow::Error>) {
     let administers = |port: u16| known.ports.iter().any(|(first, last)| (*first..=*last).contains(&port));
-    let mut ends: BTreeSet<(SocketAddr, SocketAddr)> = known.session.into_iter().collect();
-    let told = ends.clone();
-    let listed = sockets::connections().context("open sockets").map(|open| {
-        let held = open.into_iter().filter(|open| administers(open.local.port()));
-        ends.extend(held.map(|open| (open.remote, open.local)));
-    });
-    let of = |(from, to): &(SocketAddr, SocketAddr)| -> Result<Essential> {
-        Ok(Essential {
-            kind: Kind::Session,
-            name: format!("the session from {from} to {to}"),
-            source: from.ip(),
-            frame: frames::segment(*from, *to),
-            interface: interface_to(from.ip(), here)?,
-        })
-    };
-    let elsewhere = |(from, _): &&(SocketAddr, SocketAddr)| !from.ip().is_loopback();
-    match listed {
-        Ok(()) => ends.iter().filter(elsewhere).map(of).collect(),
-        // What the operator's own session said is known all the same.
-        Err(error) if told.is_empty() => Err(error),
-        Err(_) => told.iter().filter(elsewhere).map(of).collect(),
+    let mut ends: BTreeSet<_> =
+        known.session.into_iter().filter(|(from, _)| !from.ip().is_loopback()).collect();
+    match sockets::connections() {
+        Ok(open) => {
+            let held = open.into_iter().filter(|open| administers(open.local.port()));
+            ends.extend(held.map(|open| (open.remote, open.local)));
+            (ends, None)
+        }
+        Err(error) => (ends, Some(error.context("open sockets"))),
     }
+}
+
+fn session_packet(from: SocketAddr, to: SocketAddr, here: &Surroundings) -> Result<Essential> {
+    Ok(Essential {
+        kind: Kind::Session,
+        name: format!("the session from {from} to {to}"),
+        source: from.ip(),
+        frame: frames::segment(from, to),
+        interface: interface_to(from.ip(), here)?,
+    })
 }
 
 fn scraper((from, to): (SocketAddr, SocketAddr), here: &Surroundings) -> Result<Essential> {

@@ -10,8 +10,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Loaded, Report};
 
-/// The file's name in the state directory.
-const NAME: &str = "last-good.json";
+/// Which of the configurations that are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The last good one: what rules, or ruled before a trial.
+    LastGood,
+    /// The one before, which a rollback returns to.
+    Former,
+    /// The one on trial.
+    Candidate,
+}
+
+impl Which {
+    /// The file's name in the state directory.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::LastGood => "last-good.json",
+            Self::Former => "former.json",
+            Self::Candidate => "candidate.json",
+        }
+    }
+}
 
 /// Version of the form below.
 const FORM: u32 = 1;
@@ -45,37 +64,43 @@ impl Bundle {
     ///
     /// # Errors
     /// If it cannot be written; what was kept before is then still there.
-    pub fn keep(&self, state_dir: &Path) -> Result<()> {
-        let path = state_dir.join(NAME);
-        let new = state_dir.join(format!("{NAME}.new"));
-        let write = || -> io::Result<()> {
-            fs::create_dir_all(state_dir)?;
-            let mut file = File::create(&new)?;
-            file.write_all(&serde_json::to_vec(self)?)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            // The rename itself is on disk only when the directory is.
-            File::open(state_dir)?.sync_all()
-        };
-        write().inspect_err(|_| {
-            // It may be what fills the disk. That it was never made is no further news.
-            let _ = fs::remove_file(&new);
-        })
-        .with_context(|| {
+    pub fn keep(&self, state_dir: &Path, which: Which) -> Result<()> {
+        let write = || replace(state_dir, which.name(), &serde_json::to_vec(self)?);
+        write().with_context(|| {
             format!(
                 "{}: the last good policy is not kept, and a restart with a broken file would enforce an older one \
                  or failsafe alone",
-                path.display()
+                state_dir.join(which.name()).display()
             )
         })
+    }
+
+    /// Makes the candidate the last good one, and that the former one. Done again it changes nothing.
+    ///
+    /// # Errors
+    /// If a file cannot be put in place.
+    pub fn promote(state_dir: &Path) -> Result<()> {
+        let [former, last, candidate] = [Which::Former, Which::LastGood, Which::Candidate].map(Which::name);
+        let promote = || -> io::Result<()> {
+            if !state_dir.join(candidate).try_exists()? {
+                return Ok(());
+            }
+            match fs::read(state_dir.join(last)) {
+                Ok(text) => replace(state_dir, former, &text)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+            fs::rename(state_dir.join(candidate), state_dir.join(last))
+        };
+        promote().with_context(|| format!("cannot put {} in place", state_dir.join(last).display()))
     }
 
     /// What was kept in the state directory for this configuration; `None` where nothing was.
     ///
     /// # Errors
     /// If there is something, and it cannot be read.
-    pub fn kept(state_dir: &Path, config: &Path) -> Result<Option<Self>> {
-        let path = state_dir.join(NAME);
+    pub fn kept(state_dir: &Path, config: &Path, which: Which) -> Result<Option<Self>> {
+        let path = state_dir.join(which.name());
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -94,9 +119,29 @@ impl Bundle {
     }
 }
 
+/// Writes a file in the state directory. What stood there stays until this is whole on disk.
+pub(super) fn replace(state_dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let new = state_dir.join(format!("{name}.new"));
+    let write = || -> io::Result<()> {
+        fs::create_dir_all(state_dir)?;
+        let mut file = File::create(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&new, state_dir.join(name))?;
+        // The rename itself is on disk only when the directory is.
+        File::open(state_dir)?.sync_all()
+    };
+    write().inspect_err(|_| {
+        // It may be what fills the disk. That it was never made is no further news.
+        let _ = fs::remove_file(&new);
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NAME: &str = Which::LastGood.name();
 
     fn bundle(text: &str) -> Bundle {
         let files = BTreeMap::from([(PathBuf::from("/etc/cmgate/cmgate.toml"), text.to_owned())]);
@@ -108,12 +153,12 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let state_dir = state.path().join("cmgate");
         let config = Path::new("/etc/cmgate/cmgate.toml");
-        assert_eq!(Bundle::kept(&state_dir, config).unwrap(), None);
+        assert_eq!(Bundle::kept(&state_dir, config, Which::LastGood).unwrap(), None);
         for text in ["one", "two"] {
-            bundle(text).keep(&state_dir).unwrap();
-            assert_eq!(Bundle::kept(&state_dir, config).unwrap(), Some(bundle(text)));
+            bundle(text).keep(&state_dir, Which::LastGood).unwrap();
+            assert_eq!(Bundle::kept(&state_dir, config, Which::LastGood).unwrap(), Some(bundle(text)));
         }
-        assert_eq!(Bundle::kept(&state_dir, Path::new("/other.toml")).unwrap(), None);
+        assert_eq!(Bundle::kept(&state_dir, Path::new("/other.toml"), Which::LastGood).unwrap(), None);
         assert_eq!(fs::read_dir(&state_dir).unwrap().count(), 1);
     }
 
@@ -121,21 +166,21 @@ mod tests {
     fn what_cannot_be_read_is_an_error_and_not_nothing() {
         let state = tempfile::tempdir().unwrap();
         fs::write(state.path().join(NAME), "{\"form\":1").unwrap();
-        assert!(Bundle::kept(state.path(), Path::new("/x")).is_err());
+        assert!(Bundle::kept(state.path(), Path::new("/x"), Which::LastGood).is_err());
         let newer = Bundle { form: FORM + 1, ..bundle("") };
         fs::write(state.path().join(NAME), serde_json::to_vec(&newer).unwrap()).unwrap();
-        let error = Bundle::kept(state.path(), Path::new("/x")).unwrap_err();
+        let error = Bundle::kept(state.path(), Path::new("/x"), Which::LastGood).unwrap_err();
         assert!(error.to_string().contains("form 2"), "{error}");
     }
 
     #[test]
     fn where_it_cannot_be_kept_the_former_one_stays() {
         let state = tempfile::tempdir().unwrap();
-        bundle("one").keep(state.path()).unwrap();
+        bundle("one").keep(state.path(), Which::LastGood).unwrap();
         // A directory in the new file's place refuses root, too.
         fs::create_dir(state.path().join(format!("{NAME}.new"))).unwrap();
-        assert!(bundle("two").keep(state.path()).is_err());
-        let kept = Bundle::kept(state.path(), Path::new("/etc/cmgate/cmgate.toml")).unwrap();
+        assert!(bundle("two").keep(state.path(), Which::LastGood).is_err());
+        let kept = Bundle::kept(state.path(), Path::new("/etc/cmgate/cmgate.toml"), Which::LastGood).unwrap();
         assert_eq!(kept, Some(bundle("one")));
     }
 }

@@ -12,9 +12,10 @@ use crate::config::Host;
 use crate::datapath::Events;
 use crate::observation::adviser::Adviser;
 use crate::observation::agent::Board;
-use crate::observation::control::{self, Desk, ReloadRequest};
+use crate::observation::control::{self, Desk, Place};
 use crate::observation::drops::{Drop, Sample};
 use crate::observation::page;
+use crate::observation::request::Request;
 
 use super::orders::STATE_DIR;
 use super::surroundings::Surroundings;
@@ -29,12 +30,12 @@ const REOPEN: Duration = Duration::from_secs(5);
 /// The doors, and the places they are told to be at.
 pub struct Doors {
     metrics: watch::Sender<Option<SocketAddr>>,
-    control: watch::Sender<PathBuf>,
+    control: watch::Sender<Place>,
     state_dir: watch::Sender<PathBuf>,
     answering: JoinHandle<()>,
     remembering: JoinHandle<()>,
-    /// Requests to read the files again.
-    pub reloads: mpsc::Receiver<ReloadRequest>,
+    /// What is asked for at the control socket.
+    pub requests: mpsc::Receiver<Request>,
 }
 
 impl Doors {
@@ -49,7 +50,7 @@ impl Doors {
         let (metrics, metrics_at) = watch::channel(metrics_of(host));
         let (control, control_at) = watch::channel(control_of(host));
         let (state_dir, state_dir_at) = watch::channel(state_dir_of(host));
-        let (asking, reloads) = mpsc::channel(1);
+        let (asking, requests) = mpsc::channel(1);
         let sample = Sample::default();
         let pins = pins.to_owned();
         let desk = Desk {
@@ -58,14 +59,14 @@ impl Doors {
             pins: pins.clone(),
             state_dir: state_dir_at.clone(),
             adviser: Adviser::start(board.clone(), pins.clone()),
-            reloads: asking,
+            requests: asking,
         };
         tokio::spawn(page::serve(metrics_at, board.clone(), pins.clone()));
         let answering = tokio::spawn(control::serve(control_at, desk));
         tokio::spawn(pressure::watch(pins.clone(), board.clone()));
         let remembering = tokio::spawn(flow_history::watch(pins.clone(), board.clone(), state_dir_at));
         tokio::spawn(hear(pins, sample, board.clone(), here));
-        Self { metrics, control, state_dir, answering, remembering, reloads }
+        Self { metrics, control, state_dir, answering, remembering, requests }
     }
 
     /// Closes them, takes the control socket away, and has what is to be remembered written.
@@ -99,8 +100,9 @@ fn metrics_of(host: Option<&Host>) -> Option<SocketAddr> {
     host.and_then(|host| host.metrics).map(|metrics| metrics.listen)
 }
 
-fn control_of(host: Option<&Host>) -> PathBuf {
-    host.map_or_else(|| CONTROL.into(), |host| host.control.clone())
+fn control_of(host: Option<&Host>) -> Place {
+    let path = host.map_or_else(|| CONTROL.into(), |host| host.control.clone());
+    Place { path, group: host.and_then(|host| host.control_group.clone()) }
 }
 
 fn state_dir_of(host: Option<&Host>) -> PathBuf {

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use cmgate_common::reason::Reason;
 use nix::mount::MsFlags;
 
 use crate::compiler::image::TooLarge;
 use crate::compiler::policy::Written;
 use crate::config::Host;
-use crate::datapath::{self, Datapath, Generation, Nic, Sizes};
+use crate::datapath::{self, Datapath, Generation, Hook, Nic, Probe, SeededFlow, Sizes, Term, Trial};
 use crate::explain::judge::Judge;
+use crate::guard::{self, Essential, LockOut, sockets};
 
 use super::canary;
 use super::orders::{Orders, Tables};
@@ -56,6 +58,12 @@ pub enum Refusal {
     /// The kernel, or the proof, refused it.
     #[error(transparent)]
     Datapath(#[from] datapath::Error),
+    /// It would cut off who runs this machine.
+    #[error(transparent)]
+    LockOut(#[from] LockOut),
+    /// It cannot be kept, and so could not be known again.
+    #[error("what is on trial must be known to an agent that is started meanwhile: {0:#}")]
+    Forgetful(anyhow::Error),
 }
 
 /// How the interfaces stand after an attempt to guard them.
@@ -90,24 +98,103 @@ impl Gate {
         Ok(Self { datapath, sizes, guarded: BTreeMap::new() })
     }
 
-    /// Compiles orders, proves the tables, and has them rule on every interface and hook at one instant.
+    /// The number of the generation that rules; 0 before the first.
+    ///
+    /// # Errors
+    /// If the kernel does not tell.
+    pub fn generation(&self) -> Result<u32, datapath::Error> {
+        self.datapath.generation()
+    }
+
+    /// The number that the next generation gets.
+    #[must_use]
+    pub fn next_generation(&self) -> u32 {
+        self.datapath.next_generation()
+    }
+
+    /// What is on trial.
+    ///
+    /// # Errors
+    /// If the kernel does not tell.
+    pub fn trial(&self) -> Result<Option<Trial>, datapath::Error> {
+        self.datapath.trial()
+    }
+
+    /// See [`Datapath::former`].
+    #[must_use]
+    pub fn former(&self) -> Option<u32> {
+        self.datapath.former()
+    }
+
+    /// See [`Datapath::confirm`].
+    ///
+    /// # Errors
+    /// If nothing is on trial, or has run out its time.
+    pub fn confirm(&mut self) -> Result<u32, datapath::Error> {
+        self.datapath.confirm()
+    }
+
+    /// See [`Datapath::rollback`].
+    ///
+    /// # Errors
+    /// If there is nothing to return to.
+    pub fn rollback(&mut self) -> Result<u32, datapath::Error> {
+        self.datapath.rollback()
+    }
+
+    /// What orders that rule already come to.
+    ///
+    /// # Errors
+    /// If they cannot be compiled, or the kernel does not tell what rules.
+    pub fn survey(&self, orders: &Orders, here: &Surroundings) -> Result<Enforced, Refusal> {
+        let begun = Instant::now();
+        let Tables { policy, matches, warnings, .. } = orders.compile(here, self.rows(orders, here)?)?;
+        Ok(Enforced {
+            generation: self.datapath.generation()?,
+            compile: begun.elapsed(),
+            publish: Duration::ZERO,
+            matches,
+            flows: policy.flows.iter().map(|flow| flow.id.clone()).collect(),
+            written: policy.written(),
+            warnings,
+        })
+    }
+
+    /// Compiles orders, proves the tables, and has them rule on every interface and hook at one instant, for a term. Orders
+    /// that would cut off one of the essentials are refused.
     ///
     /// # Errors
     /// Why they do not rule; whatever ruled before does.
-    pub fn enforce(&mut self, orders: &Orders, here: &Surroundings) -> Result<Enforced, Refusal> {
+    pub fn enforce(
+        &mut self,
+        orders: &Orders,
+        here: &Surroundings,
+        term: Term,
+        essentials: &[Essential],
+    ) -> Result<Enforced, Refusal> {
         let begun = Instant::now();
         let rows = self.rows(orders, here)?;
         let Tables { policy, image, matches, mut warnings } = orders.compile(here, rows.clone())?;
         let compile = begun.elapsed();
         let parameters = orders.parameters();
-        let judge = Judge::new(policy, image.clone(), parameters.flags, rows);
+        let judge = Judge::new(policy, image.clone(), parameters.flags, rows.clone());
         let generation = Generation {
             words: &image.words,
             directory: image.directory,
             flows: judge.policy().flows.iter().map(|flow| flow.id.as_str()).collect(),
             parameters,
         };
-        let published = self.datapath.publish(&generation, |probe, slot| canary::fly(&judge, probe, slot))?;
+        let published = self.datapath.publish_for(term, &generation, |probe, slot| {
+            canary::fly(&judge, probe, slot)?;
+            locks_nobody_out(essentials, &rows, probe, slot)
+        });
+        let published = published.map_err(|error| match error {
+            datapath::Error::Refused(why) => match why.downcast::<LockOut>() {
+                Ok(lock_out) => Refusal::LockOut(lock_out),
+                Err(why) => Refusal::Datapath(datapath::Error::Refused(why)),
+            },
+            error => Refusal::Datapath(error),
+        })?;
         let wanted = orders.host.as_ref().map_or(self.sizes, parameters::sizes);
         if wanted.flow_capacity != self.sizes.flow_capacity {
             warnings.push(format!(
@@ -138,6 +225,10 @@ impl Gate {
                 return guarding;
             }
         };
+        let fresh = self.takes_new(&wanted, here);
+        if fresh {
+            self.seed(&mut guarding);
+        }
         for name in wanted {
             let Some(link) = here.link(&name) else {
                 self.guarded.remove(&name);
@@ -165,7 +256,42 @@ impl Gate {
                 }
             }
         }
+        if fresh {
+            // What was opened since, before the egress program saw it.
+            self.seed(&mut guarding);
+        }
         guarding
+    }
+
+    /// Whether one of these interfaces is there and without the gate.
+    fn takes_new(&self, wanted: &[String], here: &Surroundings) -> bool {
+        // What cannot be read now is told of when it is attached.
+        let Ok(attached) = self.datapath.attached() else { return true };
+        let has = |name: &String, index| attached.iter().any(|nic| nic.name == *name && nic.index == index);
+        wanted.iter().any(|name| here.link(name).is_some_and(|link| !has(name, link.index)))
+    }
+
+    /// Makes what this machine has open known to the gate, which did not see it being opened.
+    fn seed(&mut self, guarding: &mut Guarding) {
+        let open = sockets::connections().and_then(|mut open| {
+            open.extend(sockets::datagrams()?);
+            Ok(open)
+        });
+        let seeded = open.and_then(|open| {
+            let asked = open.iter().filter(|open| !open.answers);
+            let flows: Vec<_> = asked
+                .map(|open| SeededFlow { protocol: open.protocol, own: open.local, other: open.remote })
+                .collect();
+            self.datapath.seed(&flows)?;
+            Ok(flows.len())
+        });
+        match seeded {
+            Ok(0) => {}
+            Ok(open) => tracing::info!("{open} flows of this machine are open, and go on"),
+            Err(error) => guarding.notes.push(format!(
+                "what this machine had open before the gate is not known, and its answers drop: {error:#}"
+            )),
+        }
     }
 
     fn attach(&mut self, nic: &Nic, orders: &Orders, guarding: &mut Guarding) -> Result<(), datapath::Error> {
@@ -209,6 +335,34 @@ impl Gate {
         let names = orders.interfaces(here);
         Ok(parameters::rows(names.iter().map(String::as_str), &self.datapath.attached()?))
     }
+}
+
+/// Holds what must not be lost against the generation in `slot`, and against the one that rules.
+fn locks_nobody_out(
+    essentials: &[Essential],
+    rows: &[(u32, String)],
+    probe: &Probe,
+    slot: u32,
+) -> Result<()> {
+    if probe.flags(slot).audit() {
+        return Ok(());
+    }
+    let under = |slot| {
+        move |row: u32, frame: &[u8]| -> Result<Reason> {
+            let judged = probe.judge(slot, Hook::Ingress, row, frame)?;
+            Ok(judged.context("the kernel judges nothing that comes in")?.reason)
+        }
+    };
+    let (ruling, generation) = probe.ruling()?;
+    let now = under(ruling);
+    let drops_now = generation != 0 && !probe.flags(ruling).audit();
+    let losses = guard::lost(
+        essentials,
+        rows,
+        drops_now.then_some(&now as &dyn Fn(u32, &[u8]) -> Result<Reason>),
+        &under(slot),
+    )?;
+    if losses.is_empty() { Ok(()) } else { Err(LockOut(losses).into()) }
 }
 
 fn mount_bpffs() -> Result<()> {

@@ -9,26 +9,29 @@ mod canary;
 mod doors;
 mod files;
 mod flow_history;
+mod force;
 mod gate;
+mod ledger;
 mod notify;
 pub(crate) mod orders;
 pub mod parameters;
 mod pressure;
 mod reload;
 mod sources;
+mod start;
 pub mod surroundings;
+mod trial;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::observation::agent::Board;
+use crate::observation::request::{Reply, Request};
 
 use self::doors::Doors;
-use self::gate::Gate;
-use self::orders::Orders;
 use self::reload::{Agent, Cause};
 use self::surroundings::Surroundings;
 
@@ -39,6 +42,8 @@ pub struct Options {
     pub config: PathBuf,
     /// Where the gate is pinned.
     pub pins: PathBuf,
+    /// Whether to enforce what locks somebody out, too.
+    pub force: bool,
 }
 
 /// Lives until SIGTERM or SIGINT. The gate stands on.
@@ -51,7 +56,7 @@ pub async fn run(options: Options) -> Result<()> {
     let board = Board::new(options.config.clone());
     let mut here = surroundings::observe().await?;
 
-    let mut agent = start(&options, &board, &look(&mut here))?;
+    let mut agent = start::start(&options, &board, &look(&mut here))?;
     let mut doors = Doors::open(agent.host(), &options.pins, &board, here.clone());
     agent.watch_files();
     notify::ready(&agent.words());
@@ -59,43 +64,46 @@ pub async fn run(options: Options) -> Result<()> {
     loop {
         tokio::select! {
             signal = signals.next() => match signal {
+                // What it comes to is in log, status and metrics.
                 Wake::Reload => drop(agent.reload(Cause::Signal, &look(&mut here))),
                 Wake::Stop => break,
             },
             () = agent.files_changed() => agent.reread(&look(&mut here)),
-            Some(request) = doors.reloads.recv() => {
-                // Whoever asked may have gone.
-                let _ = request.send(agent.reload(Cause::Request, &look(&mut here)));
+            Some(request) = doors.requests.recv() => attend(&mut agent, request, &look(&mut here)),
+            () = agent.time_is_up() => {
+                if let Err(error) = agent.settle(&look(&mut here)) {
+                    tracing::error!("what is on trial cannot be settled: {error:#}");
+                    agent.wait_longer();
+                }
             }
             Ok(()) = here.changed() => agent.adapt(&look(&mut here)),
         }
         doors.follow(agent.host());
     }
     notify::stopping();
+    agent.rest();
     doors.close().await;
     tracing::info!("the agent ends; the gate stands as it is (`cmgate detach` removes it)");
     Ok(())
 }
 
-/// Brings the best policy there is in force, on every interface there is.
-fn start(options: &Options, board: &Board, here: &Surroundings) -> Result<Agent> {
-    let reading = sources::read(&options.config);
-    if let Err(report) = &reading.outcome {
-        report.diagnostics.iter().for_each(|diagnostic| tracing::error!("{diagnostic}"));
+/// Does what somebody asks for at the control socket.
+fn attend(agent: &mut Agent, request: Request, here: &Surroundings) {
+    match request {
+        Request::Reload(reply) => answer(reply, agent.reload(Cause::Request, here)),
+        Request::Apply(apply, reply) => answer(reply, said(agent.apply(&apply, here))),
+        Request::Confirm(reply) => answer(reply, said(agent.confirm(here))),
+        Request::Rollback(reply) => answer(reply, said(agent.rollback(here))),
     }
-    let choice = Orders::choice(&reading, &options.config);
-    let nothing_known = choice.iter().all(|orders| orders.host.is_none());
-    if nothing_known && !options.config.exists() {
-        let config = options.config.display();
-        bail!("{config} is not there, and no former policy is known: nothing was changed on this machine");
-    }
-    let host = choice.first().and_then(|orders| orders.host.as_ref());
-    let gate = Gate::open(&options.pins, host)?;
-    let (agent, guarding) = Agent::begin((&options.config, board.clone()), gate, choice, &reading, here)?;
-    match guarding.occupied {
-        Some(occupied) => Err(occupied).context("the gate stands on the other interfaces alone"),
-        None => Ok(agent),
-    }
+}
+
+fn said<T>(done: Result<T>) -> Result<T, String> {
+    done.map_err(|error| format!("{error:#}"))
+}
+
+fn answer<T>(reply: Reply<T>, answer: Result<T, String>) {
+    // Whoever asked may have gone.
+    let _ = reply.send(answer);
 }
 
 /// What is there now. A copy: compiling for it takes its time, and others look, too.

@@ -12,7 +12,7 @@ use crate::config::{Host, Loaded, Site};
 use crate::datapath::Parameters;
 use crate::observation::agent::PolicySource;
 
-use super::bundle::Bundle;
+use super::bundle::{Bundle, Which};
 use super::parameters;
 use super::sources::Reading;
 use super::surroundings::Surroundings;
@@ -32,6 +32,8 @@ pub struct Orders {
     pub fingerprint: Option<u128>,
     /// What the operator should look at in them.
     pub warnings: Vec<String>,
+    /// The files' texts, to be kept for another agent.
+    pub bundle: Option<Bundle>,
 }
 
 /// A policy as people and as programs read it.
@@ -53,30 +55,61 @@ impl Orders {
     pub fn of(source: PolicySource, loaded: Loaded) -> Self {
         let Loaded { host, site, fingerprint, warnings, .. } = loaded;
         let warnings = warnings.iter().map(ToString::to_string).collect();
-        Self { source, host: Some(host), site: Some(Arc::new(site)), fingerprint: Some(fingerprint), warnings }
+        let (host, site, fingerprint) = (Some(host), Some(Arc::new(site)), Some(fingerprint));
+        Self { source, host, site, fingerprint, warnings, bundle: None }
     }
 
-    /// What could be enforced after this reading, in order of preference. The last of it always compiles.
+    /// The same with the texts they were read from.
     #[must_use]
-    pub fn choice(reading: &Reading, config: &Path) -> Vec<Self> {
+    pub fn with(self, bundle: Bundle) -> Self {
+        Self { bundle: Some(bundle), ..self }
+    }
+
+    /// What could be enforced after this reading, in order of preference. The last of it always compiles. `stays` says
+    /// why good files are not to be enforced by themselves.
+    #[must_use]
+    pub fn choice(reading: &Reading, state_dir: &Path, config: &Path, stays: Option<&str>) -> Vec<Self> {
         let (files, host) = match &reading.outcome {
             Ok(loaded) => {
-                (Some(Self::of(PolicySource::Files, (**loaded).clone())), Some(loaded.host.clone()))
+                let files = Self::of(PolicySource::Files, (**loaded).clone()).with(reading.bundle.clone());
+                (Some(files).filter(|_| stays.is_none()), Some(loaded.host.clone()))
             }
             Err(report) => (None, report.host.as_deref().cloned()),
         };
-        let state_dir = match &host {
-            Some(host) => host.state_dir.clone(),
-            None => written_state_dir(config).unwrap_or_else(|| STATE_DIR.into()),
-        };
+        // Good files that stay out are no bad ones.
+        let source = if reading.outcome.is_ok() { PolicySource::Former } else { PolicySource::LastGood };
         let failsafe = Self {
             source: PolicySource::Failsafe,
             host,
             site: None,
             fingerprint: None,
             warnings: Vec::new(),
+            bundle: None,
         };
-        files.into_iter().chain(last_good(&state_dir, config)).chain([failsafe]).collect()
+        let last_good = Self::kept(state_dir, config, Which::LastGood, source);
+        files.into_iter().chain(last_good).chain([failsafe]).collect()
+    }
+
+    /// What is kept in the state directory; `None` where nothing is, or nothing that can be read.
+    #[must_use]
+    pub fn kept(state_dir: &Path, config: &Path, which: Which, source: PolicySource) -> Option<Self> {
+        let bundle = Bundle::kept(state_dir, config, which).unwrap_or_else(|error| {
+            tracing::error!("{error:#}");
+            None
+        })?;
+        match bundle.load() {
+            Ok(loaded) => Some(Self::of(source, loaded).with(bundle)),
+            Err(report) => {
+                tracing::error!("what was good for an older release is not for this one:\n{report}");
+                None
+            }
+        }
+    }
+
+    /// The files' fingerprint as the ledger and the status have it.
+    #[must_use]
+    pub fn print(&self) -> Option<String> {
+        self.fingerprint.map(super::ledger::hex)
     }
 
     /// The names of the interfaces to guard.
@@ -117,18 +150,15 @@ impl Orders {
     }
 }
 
-fn last_good(state_dir: &Path, config: &Path) -> Option<Orders> {
-    let bundle = Bundle::kept(state_dir, config).unwrap_or_else(|error| {
-        tracing::error!("{error:#}");
-        None
-    })?;
-    match bundle.load() {
-        Ok(loaded) => Some(Orders::of(PolicySource::LastGood, loaded)),
-        Err(report) => {
-            tracing::error!("the last good policy is not good for this release:\n{report}");
-            None
-        }
-    }
+/// Where the state is kept, as far as this reading tells.
+#[must_use]
+pub fn state_dir(reading: &Reading, config: &Path) -> PathBuf {
+    let host = match &reading.outcome {
+        Ok(loaded) => Some(&loaded.host),
+        Err(report) => report.host.as_deref(),
+    };
+    let said = host.map(|host| host.state_dir.clone());
+    said.or_else(|| written_state_dir(config)).unwrap_or_else(|| STATE_DIR.into())
 }
 
 /// The `state-dir` that a bad file still says.
@@ -188,11 +218,15 @@ addresses = ["10.20.0.0/16", "2001:db8:20::/48"]
 
         fn choice(&self) -> Vec<Orders> {
             let config = self.path("cmgate.toml");
-            Orders::choice(&sources::read(&config), &config)
+            let reading = sources::read(&config);
+            Orders::choice(&reading, &state_dir(&reading, &config), &config, None)
         }
 
         fn keep(&self) {
-            sources::read(&self.path("cmgate.toml")).bundle.keep(&self.path("state")).unwrap();
+            sources::read(&self.path("cmgate.toml"))
+                .bundle
+                .keep(&self.path("state"), Which::LastGood)
+                .unwrap();
         }
     }
 

@@ -1,18 +1,18 @@
 //! From one policy to the next: what is new is enforced, what is bad changes nothing, and either is told.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-
-use crate::config::Host;
-use crate::datapath;
+use crate::config::{Host, Reload as Reloading, Report};
+use crate::datapath::{self, Term};
 use crate::observation::agent::{Board, Enforcing, PolicySource, Reload, ReloadResult, Seconds};
 use crate::observation::time;
 
 use super::files::Files;
+use super::force::{Held, Watch};
 use super::gate::{Enforced, Gate, Guarding, Refusal};
+use super::ledger::{self, Ledger};
 use super::notify;
 use super::orders::Orders;
 use super::sources::{self, Reading};
@@ -26,81 +26,51 @@ pub(super) enum Cause {
     Files,
     Addresses,
     Request,
+    Apply,
+    Rollback,
+    Deadline,
 }
 
 impl Cause {
-    fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Signal => "signal",
             Self::Files => "files",
             Self::Addresses => "addresses",
             Self::Request => "request",
+            Self::Apply => "apply",
+            Self::Rollback => "rollback",
+            Self::Deadline => "deadline",
         }
     }
 }
 
 /// The agent while it runs.
 pub(super) struct Agent {
-    config: PathBuf,
-    board: Board,
-    gate: Gate,
+    pub(super) config: PathBuf,
+    pub(super) board: Board,
+    pub(super) gate: Gate,
     /// What is enforced.
-    orders: Orders,
-    /// What it was compiled for.
-    compiled_for: Surroundings,
+    pub(super) rules: Held,
+    /// What it is rolled back to.
+    pub(super) former: Option<Held>,
+    pub(super) ledger: Ledger,
+    pub(super) state_dir: PathBuf,
+    /// When what is on trial has run out its time, should nobody confirm it.
+    pub(super) until: Option<Instant>,
+    /// The files may have changed since a trial began.
+    pub(super) waiting: bool,
     /// Of the last reading, good or bad.
-    print: u64,
-    watched: Vec<PathBuf>,
-    files: Option<Files>,
+    pub(super) print: u64,
+    pub(super) watched: Vec<PathBuf>,
+    pub(super) files: Option<Files>,
 }
 
 impl Agent {
-    /// Brings the first of the choice in force that the gate takes, and guards the interfaces.
-    ///
-    /// # Errors
-    /// If it takes none.
-    pub(super) fn begin(
-        (config, board): (&Path, Board),
-        mut gate: Gate,
-        choice: Vec<Orders>,
-        reading: &Reading,
-        here: &Surroundings,
-    ) -> Result<(Self, Guarding)> {
-        let begun = Instant::now();
-        let mut problem = reading.outcome.as_ref().err().map(ToString::to_string);
-        let mut refused = None;
-        for orders in choice {
-            let enforced = match gate.enforce(&orders, here) {
-                Ok(enforced) => enforced,
-                Err(refusal) => {
-                    tracing::error!("{refusal}");
-                    problem = Some(refusal.to_string());
-                    refused = Some(refusal);
-                    continue;
-                }
-            };
-            let (print, watched) = (reading.print, reading.files.clone());
-            let compiled_for = here.clone();
-            let config = config.to_owned();
-            let mut agent = Self { config, board, gate, orders, compiled_for, print, watched, files: None };
-            agent.in_force(&enforced);
-            agent.tell_of_files(problem.as_deref());
-            agent.ended(Cause::Start, begun, Duration::ZERO, Some(&enforced), problem);
-            let guarding = agent.guard(here);
-            agent.keep(reading);
-            return Ok((agent, guarding));
-        }
-        Err(match refused {
-            Some(Refusal::Datapath(error)) => error.into(),
-            Some(Refusal::TooLarge(error)) => error.into(),
-            None => anyhow::anyhow!("there is nothing to enforce"),
-        })
-    }
-
     /// This machine's part of what is enforced.
     pub(super) fn host(&self) -> Option<&Host> {
-        self.orders.host.as_ref()
+        self.rules.orders.host.as_ref()
     }
 
     /// Watches the files from now on. That they cannot be is a warning: SIGHUP does without.
@@ -123,34 +93,79 @@ impl Agent {
         }
     }
 
-    /// Reads the files and enforces them, if they say anything else than the last time.
+    /// Reads the files and enforces them, if they say anything else than the last time, and are not to wait for the
+    /// operator.
     pub(super) fn reread(&mut self, here: &Surroundings) {
         let begun = Instant::now();
         let reading = sources::read(&self.config);
+        if self.on_trial() {
+            if reading.print != self.print {
+                self.put_off(Cause::Files);
+            }
+            return;
+        }
+        let before = self.print;
         // Links may lead elsewhere by now, to files that say the same.
-        self.watched.clone_from(&reading.files);
-        self.look_there();
-        if reading.print != self.print {
+        self.look_at(&reading);
+        if reading.print == before {
+            return;
+        }
+        if self.host().is_some_and(|host| host.reload == Reloading::Manual) {
+            self.report(&reading);
+        } else {
             self.take(Cause::Files, &reading, begun, here);
         }
     }
 
     /// Reads the files and enforces them. The operator asked for it, so interfaces are tried again, too.
-    pub(super) fn reload(&mut self, cause: Cause, here: &Surroundings) -> Reload {
+    ///
+    /// # Errors
+    /// Where they have to wait for the end of a trial.
+    pub(super) fn reload(&mut self, cause: Cause, here: &Surroundings) -> Result<Reload, String> {
+        if self.on_trial() {
+            notify::reloading();
+            let words = self.put_off(cause);
+            notify::ready(&self.words());
+            return Err(words);
+        }
         let begun = Instant::now();
         let reading = sources::read(&self.config);
+        self.look_at(&reading);
+        Ok(self.take(cause, &reading, begun, here))
+    }
+
+    pub(super) fn look_at(&mut self, reading: &Reading) {
+        self.print = reading.print;
         self.watched.clone_from(&reading.files);
         self.look_there();
-        self.take(cause, &reading, begun, here)
+    }
+
+    /// Says what is in the files, which wait for the operator.
+    fn report(&self, reading: &Reading) {
+        match &reading.outcome {
+            Ok(loaded) if self.enforces(loaded.fingerprint) => self.tell_of_files(None),
+            Ok(_) => {
+                tracing::info!("{}", ledger::DIFFER);
+                self.tell_of_files(Some(ledger::DIFFER));
+            }
+            Err(report) => {
+                report.diagnostics.iter().for_each(|diagnostic| tracing::error!("{diagnostic}"));
+                self.tell_of_files(Some(&report.to_string()));
+            }
+        }
     }
 
     /// Compiles what is enforced anew where this machine's addresses have changed, and guards what has appeared.
     pub(super) fn adapt(&mut self, here: &Surroundings) {
-        if here.addresses != self.compiled_for.addresses {
+        if here.addresses != self.rules.addresses {
             let begun = Instant::now();
-            match self.gate.enforce(&self.orders, here) {
+            match self.gate.enforce(&self.rules.orders, here, Term::InPlace, &[]) {
                 Ok(enforced) => {
-                    self.compiled_for = here.clone();
+                    self.rules.generation = enforced.generation;
+                    self.rules.addresses.clone_from(&here.addresses);
+                    if !self.on_trial() {
+                        self.note(Term::InPlace);
+                    }
                     self.in_force(&enforced);
                     self.ended(Cause::Addresses, begun, Duration::ZERO, Some(&enforced), None);
                 }
@@ -163,7 +178,7 @@ impl Agent {
 
     /// The state in a line.
     pub(super) fn words(&self) -> String {
-        let source = self.orders.source.words();
+        let source = self.rules.orders.source.words();
         let unguarded = self.board.read().unguarded;
         if unguarded.is_empty() {
             return source.to_owned();
@@ -175,46 +190,56 @@ impl Agent {
     fn take(&mut self, cause: Cause, reading: &Reading, begun: Instant, here: &Surroundings) -> Reload {
         let read = begun.elapsed();
         notify::reloading();
-        self.print = reading.print;
         match &reading.outcome {
-            Err(report) => {
-                for diagnostic in &report.diagnostics {
-                    tracing::error!("{diagnostic}");
-                }
-                self.tell_of_files(Some(&report.to_string()));
-                self.ended(cause, begun, read, None, Some(report.to_string()));
-            }
+            Err(report) => self.bad_files(cause, report, begun, read),
             Ok(loaded) if self.enforces(loaded.fingerprint) => {
                 self.tell_of_files(None);
                 self.ended(cause, begun, read, None, None);
             }
-            Ok(loaded) => {
-                let orders = Orders::of(PolicySource::Files, (**loaded).clone());
-                match self.gate.enforce(&orders, here) {
-                    Ok(enforced) => {
-                        self.orders = orders;
-                        self.compiled_for = here.clone();
-                        self.in_force(&enforced);
-                        self.tell_of_files(None);
-                        self.ended(cause, begun, read, Some(&enforced), None);
-                    }
-                    Err(refusal) => {
-                        self.tell_of_files(Some(&refusal.to_string()));
-                        self.refused(cause, begun, read, &refusal);
-                    }
+            Ok(loaded) => match self.tell_of_refusal(Some(loaded.fingerprint)) {
+                Some(words) => {
+                    tracing::warn!("{words}");
+                    self.ended(cause, begun, read, None, Some(words));
                 }
-            }
+                None => {
+                    let orders =
+                        Orders::of(PolicySource::Files, (**loaded).clone()).with(reading.bundle.clone());
+                    let ended = self.bring((Term::Open, Watch::default()), orders, here);
+                    self.noted(cause, begun, read, &ended);
+                }
+            },
         }
         self.guard(here);
-        if self.board.read().last_reload.is_some_and(|reload| reload.result == ReloadResult::Done) {
-            self.keep(reading);
-        }
         notify::ready(&self.words());
         self.board.read().last_reload.expect("an attempt was just noted")
     }
 
-    fn enforces(&self, fingerprint: u128) -> bool {
-        self.orders.source == PolicySource::Files && self.orders.fingerprint == Some(fingerprint)
+    pub(super) fn bad_files(&self, cause: Cause, report: &Report, begun: Instant, read: Duration) {
+        report.diagnostics.iter().for_each(|diagnostic| tracing::error!("{diagnostic}"));
+        self.tell_of_files(Some(&report.to_string()));
+        self.ended(cause, begun, read, None, Some(report.to_string()));
+    }
+
+    /// Notes how an attempt to bring files in force ended.
+    pub(super) fn noted(
+        &self,
+        cause: Cause,
+        begun: Instant,
+        read: Duration,
+        ended: &Result<Enforced, Refusal>,
+    ) {
+        match ended {
+            Ok(enforced) => self.ended(cause, begun, read, Some(enforced), None),
+            Err(refusal) => {
+                self.tell_of_files(Some(&refusal.to_string()));
+                self.refused(cause, begun, read, refusal);
+            }
+        }
+    }
+
+    pub(super) fn enforces(&self, fingerprint: u128) -> bool {
+        let orders = &self.rules.orders;
+        orders.source == PolicySource::Files && orders.fingerprint == Some(fingerprint)
     }
 
     fn look_there(&mut self) {
@@ -227,7 +252,7 @@ impl Agent {
     }
 
     /// Bad files stay a warning until they are good, whatever is enforced for other reasons meanwhile.
-    fn tell_of_files(&self, problem: Option<&str>) {
+    pub(super) fn tell_of_files(&self, problem: Option<&str>) {
         let warning = problem.map(|problem| {
             let others = problem.lines().count() - 1;
             let first = problem.lines().next().unwrap_or_default();
@@ -238,24 +263,11 @@ impl Agent {
         self.board.warn("files", warning);
     }
 
-    /// Keeps good files as the last good ones. Where they cannot be kept the gate stands all the same.
-    fn keep(&self, reading: &Reading) {
-        if self.orders.source != PolicySource::Files {
-            return;
-        }
-        let Some(host) = &self.orders.host else { return };
-        let kept = reading.bundle.keep(&host.state_dir);
-        if let Err(error) = &kept {
-            tracing::warn!("{error:#}");
-        }
-        self.board.warn("state", kept.err().map(|error| format!("{error:#}")));
-    }
-
-    fn in_force(&self, enforced: &Enforced) {
+    pub(super) fn in_force(&self, enforced: &Enforced) {
         self.board.update(|status| {
-            status.policy = Some(self.orders.source);
+            status.policy = Some(self.rules.orders.source);
             status.files.clone_from(&self.watched);
-            status.fingerprint = self.orders.fingerprint.map(|print| format!("{print:032x}"));
+            status.fingerprint = self.rules.orders.print();
             status.selectors.clone_from(&enforced.matches);
             status.written.clone_from(&enforced.written);
             status.enforced.clone_from(&enforced.flows);
@@ -273,8 +285,8 @@ impl Agent {
     }
 
     fn enforcing(&self, generation: u32) -> Arc<Enforcing> {
-        let Orders { site, host, .. } = &self.orders;
-        let own = self.compiled_for.addresses.clone();
+        let Orders { site, host, .. } = &self.rules.orders;
+        let own = self.rules.addresses.clone();
         Arc::new(Enforcing { generation, site: site.clone(), host: host.clone(), own })
     }
 
@@ -287,7 +299,7 @@ impl Agent {
     }
 
     /// Notes how an attempt ended: done with a new generation, unchanged without one, failed with a problem.
-    fn ended(
+    pub(super) fn ended(
         &self,
         cause: Cause,
         begun: Instant,
@@ -304,7 +316,11 @@ impl Agent {
         match (result, enforced) {
             (ReloadResult::Failed, None) => tracing::error!("nothing was changed ({})", cause.name()),
             (ReloadResult::Failed, Some(enforced)) => {
-                tracing::error!("generation {} rules: {}", enforced.generation, self.orders.source.words());
+                tracing::error!(
+                    "generation {} rules: {}",
+                    enforced.generation,
+                    self.rules.orders.source.words()
+                );
             }
             (_, Some(enforced)) => tracing::info!(
                 "generation {} rules ({}), {total:?} after it was begun; compiled in {:?}, swapped in {:?}",
@@ -326,8 +342,13 @@ impl Agent {
         });
     }
 
-    fn guard(&mut self, here: &Surroundings) -> Guarding {
-        let guarding = self.gate.guard(&self.orders, here);
+    pub(super) fn guard(&mut self, here: &Surroundings) -> Guarding {
+        // A trial takes no interface from the gate and gives it none: with nobody there, that could not be undone.
+        let orders = match &self.former {
+            Some(former) if self.on_trial() => &former.orders,
+            _ => &self.rules.orders,
+        };
+        let guarding = self.gate.guard(orders, here);
         let before = self.board.read().unguarded;
         for (name, why) in guarding.unguarded.iter().filter(|(name, why)| before.get(*name) != Some(why)) {
             tracing::warn!("{name} is not guarded: {why}");

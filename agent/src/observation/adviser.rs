@@ -121,7 +121,9 @@ impl Advice {
                 Err(_idle) => self.known = None,
                 Ok(None) => return,
                 // Whoever asked may have gone.
-                Ok(Some(Task::Explain { lines, trace, reply })) => drop(reply.send(self.explain(&lines, trace))),
+                Ok(Some(Task::Explain { lines, trace, reply })) => {
+                    drop(reply.send(self.explain(&lines, trace)))
+                }
                 Ok(Some(Task::Hint { drops, reply })) => drop(reply.send(self.hint(drops))),
             }
         }
@@ -224,7 +226,8 @@ fn words(ground: &Ground<'_>, packet: &Tuple, reason: Reason, source: &Who, dest
         Some(End::Destination) => said.push("the destination is in no system".to_owned()),
         None => {}
     }
-    let name = |who: &Who, else_: &'static str| who.systems.first().cloned().unwrap_or_else(|| else_.to_owned());
+    let name =
+        |who: &Who, else_: &'static str| who.systems.first().cloned().unwrap_or_else(|| else_.to_owned());
     let (from, to) = (name(source, "the source"), name(destination, "the destination"));
     let names = Names { source: &from, destination: &to, service: &service };
     match nearest::nearest(ground, packet, reason).first() {

@@ -1,6 +1,7 @@
 //! What only the agent knows: where its policy came from, how the last reload went, what the operator should look at.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub struct AgentStatus {
     pub last_reload: Option<Reload>,
     /// How many ended how, the start among them.
     pub reloads: Reloads,
+    /// How the last trial ended, under this agent.
+    pub last_trial: Option<TrialEnded>,
     /// Whether the last generation's canaries were judged as the engine in memory judges them.
     pub selftest: Option<bool>,
     /// Prefixes behind each role that the site uses.
@@ -48,6 +51,9 @@ pub struct AgentStatus {
     /// What the enforced generation was compiled of; for whoever asks about packets.
     #[serde(skip)]
     pub enforcing: Option<Arc<Enforcing>>,
+    /// Who read the metrics last, and where; not told.
+    #[serde(skip)]
+    pub scraper: Option<(SocketAddr, SocketAddr)>,
     /// Interfaces that should be guarded and are not, each with the reason.
     pub unguarded: BTreeMap<String, String>,
     /// What the operator should look at, by what it is about.
@@ -67,6 +73,29 @@ pub struct Enforcing {
     pub own: Vec<IpNet>,
 }
 
+/// The end of a trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialEnded {
+    /// The number it began with.
+    pub generation: u32,
+    /// How it ended.
+    pub end: TrialEnd,
+    /// When.
+    pub at: String,
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrialEnd {
+    /// What was on trial is enforced for good.
+    Confirmed,
+    /// Nobody confirmed it in time.
+    RanOut,
+    /// The operator returned to the former policy.
+    RolledBack,
+}
+
 /// Where an enforced policy came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -75,6 +104,8 @@ pub enum PolicySource {
     Files,
     /// The files as they were when they last were good.
     LastGood,
+    /// What was enforced before the files became what they are: these were rolled back, or wait for the operator.
+    Former,
     /// `[failsafe]` and what is always admitted.
     Failsafe,
 }
@@ -86,6 +117,7 @@ impl PolicySource {
         match self {
             Self::Files => "the files are enforced",
             Self::LastGood => "the files are bad, and the last good ones are enforced",
+            Self::Former => "the files are not enforced as they are: what was enforced before is",
             Self::Failsafe => {
                 "the files are bad and no good ones are known: only failsafe and what is always admitted passes"
             }
@@ -98,7 +130,7 @@ impl PolicySource {
 pub struct Reload {
     /// How it ended.
     pub result: ReloadResult,
-    /// What set it off: `start`, `signal`, `files`, `addresses`, `request`.
+    /// What set it off: `start`, `signal`, `files`, `addresses`, `request`, `apply`, `rollback`, `deadline`.
     pub cause: String,
     /// When it ended.
     pub at: String,
@@ -198,11 +230,13 @@ impl Board {
             fingerprint: None,
             last_reload: None,
             reloads: Reloads::default(),
+            last_trial: None,
             selftest: None,
             selectors: BTreeMap::new(),
             written: BTreeMap::new(),
             enforced: BTreeSet::new(),
             enforcing: None,
+            scraper: None,
             unguarded: BTreeMap::new(),
             warnings: BTreeMap::new(),
         };
@@ -225,6 +259,12 @@ impl Board {
     #[must_use]
     pub fn enforcing(&self) -> Option<Arc<Enforcing>> {
         self.0.borrow().enforcing.clone()
+    }
+
+    /// Who read the metrics last, and where.
+    #[must_use]
+    pub fn scraper(&self) -> Option<(SocketAddr, SocketAddr)> {
+        self.0.borrow().scraper
     }
 
     /// Writes.

@@ -1,5 +1,5 @@
-//! The control socket: HTTP over a Unix socket that root and the agent's group may open. It shows what the gate does
-//! and takes one order, to read the files again; nothing said here can open the gate.
+//! The control socket: HTTP over a Unix socket that root and the control group may open. It shows what the gate does to
+//! both, and root may change what is enforced; nothing said here takes the gate away.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -12,10 +12,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use nix::unistd::{Gid, Group};
 use serde::Deserialize;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::config;
 use crate::datapath::Live;
@@ -25,16 +26,24 @@ use crate::plan::Standing;
 use crate::plan::report::Plan;
 
 use super::adviser::Adviser;
-use super::agent::{Board, Reload};
+use super::agent::Board;
 use super::drops::{Drop, Drops, Sample};
+use super::peer::{self, Peer};
+use super::request::Request;
 use super::status::Status;
-use super::{flows, history, page, patience};
+use super::{change, flows, history, page, patience};
 
 /// Who may connect: owner and group.
 const MODE: u32 = 0o660;
 
-/// A request to read the files again, and where to answer how that ended.
-pub type ReloadRequest = oneshot::Sender<Reload>;
+/// Where the socket is, and whose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its path.
+    pub path: PathBuf,
+    /// Name or number of the group whose members may ask; none is root's.
+    pub group: Option<String>,
+}
 
 /// What the socket's answers are made of.
 #[derive(Clone)]
@@ -49,36 +58,46 @@ pub struct Desk {
     pub state_dir: watch::Receiver<PathBuf>,
     /// Who answers questions about packets.
     pub adviser: Adviser,
-    /// Where reloads are asked for.
-    pub reloads: mpsc::Sender<ReloadRequest>,
+    /// Where changes are asked for.
+    pub requests: mpsc::Sender<Request>,
 }
 
-/// Answers at the socket that `path` says, and moves when it says something else. Ends with its sender.
-pub async fn serve(mut path: watch::Receiver<PathBuf>, desk: Desk) {
+/// Answers at the socket that `place` says, and moves when it says something else. Ends with its sender.
+pub async fn serve(mut place: watch::Receiver<Place>, desk: Desk) {
     let board = desk.board.clone();
+    let changes = Router::new()
+        .route("/v1/reload", post(change::reload))
+        .route("/v1/apply", post(change::apply))
+        .route("/v1/confirm", post(change::confirm))
+        .route("/v1/rollback", post(change::rollback))
+        .route_layer(axum::middleware::from_fn(peer::root_alone));
     let routes = Router::new()
+        .route("/v1/version", get(change::version))
         .route("/v1/status", get(status))
         .route("/v1/flows", get(flow_lines))
         .route("/v1/drops", get(drops))
         .route("/v1/drops/follow", get(follow))
         .route("/v1/plan", get(plan))
         .route("/v1/explain", post(explain))
-        .route("/v1/reload", post(reload))
+        .merge(changes)
+        .layer(axum::middleware::from_fn(peer::name_release))
         .with_state(desk);
     loop {
-        let wanted = path.borrow_and_update().clone();
+        let wanted = place.borrow_and_update().clone();
         let served = async {
             loop {
                 let (listener, _removed_at_the_end) =
-                    patience::get("control socket", &board, || bind(&wanted)).await;
-                if let Err(error) = axum::serve(listener, routes.clone()).await {
-                    tracing::warn!("control socket {}: {error}", wanted.display());
+                    patience::get("control socket", &board, || bind(&wanted.path)).await;
+                board.warn("control group", give(&wanted).err().map(|error| format!("{error:#}")));
+                let service = routes.clone().into_make_service_with_connect_info::<Peer>();
+                if let Err(error) = axum::serve(listener, service).await {
+                    tracing::warn!("control socket {}: {error}", wanted.path.display());
                 }
             }
         };
         let ended = tokio::select! {
             () = served => false,
-            changed = path.changed() => changed.is_err(),
+            changed = place.changed() => changed.is_err(),
         };
         if ended {
             return;
@@ -96,10 +115,31 @@ impl std::ops::Drop for Made {
     }
 }
 
+/// Gives the socket to its group. Without one, or where that fails, root alone may ask.
+fn give(place: &Place) -> Result<()> {
+    let Some(name) = &place.group else { return Ok(()) };
+    let found = match name.parse() {
+        Ok(number) => Some(Gid::from_raw(number)),
+        Err(_) => Group::from_name(name).context("cannot look for groups")?.map(|group| group.gid),
+    };
+    let group = found.with_context(|| {
+        format!(
+            "there is no group \"{name}\": `groupadd --system {name}`, or set `control-group` to another one"
+        )
+    })?;
+    nix::unistd::chown(&place.path, None, Some(group))
+        .with_context(|| format!("cannot give {} to the group {name}", place.path.display()))
+}
+
 async fn bind(path: &Path) -> Result<(UnixListener, Made)> {
     let shown = path.display();
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
+        let make = || {
+            std::fs::create_dir_all(directory)?;
+            // Whatever the umask: members of the group have to pass.
+            std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755))
+        };
+        make().with_context(|| format!("cannot make {}", directory.display()))?;
     }
     match std::fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
@@ -183,7 +223,7 @@ struct Planning {
 /// What would change if the agent read its files now; of files with errors these.
 async fn plan(State(desk): State<Desk>, Query(asked): Query<Planning>) -> Answer<Plan> {
     let session = asked.session.as_deref().and_then(guard::session);
-    let known = Known { session, ..Known::default() };
+    let known = Known { session, scraper: desk.board.scraper(), ..Known::default() };
     let config = desk.board.read().config;
     let here = surroundings::now().await.map_err(Failure)?;
     let planned = tokio::task::spawn_blocking(move || {
@@ -217,45 +257,45 @@ async fn explain(
     Ok(([(header::CONTENT_TYPE, "application/jsonl")], text).into_response())
 }
 
-async fn reload(State(desk): State<Desk>) -> Answer<Reload> {
-    let (answer, ended) = oneshot::channel();
-    desk.reloads.send(answer).await.map_err(|_| Failure(anyhow::anyhow!("the agent is about to end")))?;
-    let reload = ended.await.map_err(|_| Failure(anyhow::anyhow!("the agent is about to end")))?;
-    Ok(Json(reload))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::agent::{ReloadResult, Seconds};
+    use crate::observation::agent::{Reload, ReloadResult, Seconds};
     use crate::observation::client::Client;
+    use crate::observation::request::{Answer as Changed, Apply};
 
     struct Door {
         directory: tempfile::TempDir,
         sample: Sample,
         board: Board,
-        reloads: mpsc::Receiver<ReloadRequest>,
-        path: watch::Sender<PathBuf>,
+        requests: mpsc::Receiver<Request>,
+        place: watch::Sender<Place>,
     }
 
     impl Door {
         fn open(name: &str) -> Self {
             let directory = tempfile::tempdir().unwrap();
-            let (asking, reloads) = mpsc::channel(1);
+            let (asking, requests) = mpsc::channel(1);
             let (sample, board) = (Sample::default(), Board::new("/x".into()));
             let pins = directory.path().join("pins");
-            let adviser = Adviser::start(board.clone(), pins.clone());
-            let (path, at) = watch::channel(directory.path().join(name));
+            let (place, at) = watch::channel(Place { path: directory.path().join(name), group: None });
             let (_, state_dir) = watch::channel(directory.path().join("state"));
-            let desk =
-                Desk { board: board.clone(), sample: sample.clone(), pins, state_dir, adviser, reloads: asking };
+            let adviser = Adviser::start(board.clone(), pins.clone());
+            let desk = Desk {
+                board: board.clone(),
+                sample: sample.clone(),
+                pins,
+                state_dir,
+                adviser,
+                requests: asking,
+            };
             tokio::spawn(serve(at, desk));
-            Self { directory, sample, board, reloads, path }
+            Self { directory, sample, board, requests, place }
         }
 
         /// Connects as soon as the socket is there.
         async fn client(&self) -> Client {
-            let path = self.path.borrow().clone();
+            let path = self.place.borrow().path.clone();
             loop {
                 match Client::connect(&path).await.unwrap() {
                     Some(client) => return client,
@@ -300,7 +340,7 @@ mod tests {
         let mut door = Door::open("control.sock");
         let answer = {
             let mut client = door.client().await;
-            tokio::spawn(async move { client.post::<Reload>("/v1/reload").await })
+            tokio::spawn(async move { client.post::<Reload>("/v1/reload", &()).await })
         };
         let ended = Reload {
             result: ReloadResult::Failed,
@@ -309,20 +349,52 @@ mod tests {
             seconds: Seconds::default(),
             error: Some("site.toml:1:1: no".to_owned()),
         };
-        door.reloads.recv().await.unwrap().send(ended.clone()).unwrap();
+        let Some(Request::Reload(reply)) = door.requests.recv().await else { panic!("no reload") };
+        reply.send(Ok(ended.clone())).unwrap();
         assert_eq!(answer.await.unwrap().unwrap(), ended);
+    }
+
+    #[tokio::test]
+    async fn a_change_that_is_not_made_is_answered_with_why() {
+        let mut door = Door::open("control.sock");
+        let answer = {
+            let mut client = door.client().await;
+            let apply = Apply { confirm: Some(60), force: true, session: None };
+            tokio::spawn(async move { client.post::<Changed>("/v1/apply", &apply).await })
+        };
+        let Some(Request::Apply(apply, reply)) = door.requests.recv().await else {
+            panic!("nothing to apply")
+        };
+        assert_eq!((apply.confirm, apply.force), (Some(60), true));
+        reply.send(Err("it would lock you out".to_owned())).unwrap();
+        let error = answer.await.unwrap().unwrap_err().to_string();
+        assert_eq!(error, "it would lock you out");
+    }
+
+    #[tokio::test]
+    async fn a_group_that_is_not_there_is_a_warning_and_the_socket_answers() {
+        let door = Door::open("control.sock");
+        let path = door.place.borrow().path.clone();
+        door.place.send(Place { path, group: Some("no-such-group".to_owned()) }).unwrap();
+        while door.board.read().warnings.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let warning = door.board.read().warnings["control group"][0].clone();
+        assert!(warning.contains("groupadd --system no-such-group"), "{warning}");
+        let version: serde_json::Value = door.client().await.get("/v1/version").await.unwrap();
+        assert_eq!(version, serde_json::json!({"release": env!("CARGO_PKG_VERSION"), "api": 1}));
     }
 
     #[tokio::test]
     async fn only_owner_and_group_may_connect_and_a_dead_agents_socket_is_replaced() {
         let door = Door::open("a/control.sock");
         door.client().await;
-        let path = door.path.borrow().clone();
+        let path = door.place.borrow().path.clone();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
         let left = door.directory.path().join("left.sock");
         drop(std::os::unix::net::UnixListener::bind(&left).unwrap());
         assert!(Client::connect(&left).await.unwrap().is_none());
-        door.path.send(left.clone()).unwrap();
+        door.place.send(Place { path: left.clone(), group: None }).unwrap();
         door.client().await;
         assert!(!path.exists());
     }
@@ -333,13 +405,14 @@ mod tests {
         door.client().await;
         let file = door.directory.path().join("precious");
         std::fs::write(&file, "text").unwrap();
-        door.path.send(file.clone()).unwrap();
+        door.place.send(Place { path: file.clone(), group: None }).unwrap();
         while door.board.read().warnings.is_empty() {
             tokio::task::yield_now().await;
         }
         let warning = door.board.read().warnings["control socket"][0].clone();
         assert!(warning.contains("is no socket"), "{warning}");
-        door.path.send(door.directory.path().join("control.sock")).unwrap();
+        let again = door.directory.path().join("control.sock");
+        door.place.send(Place { path: again, group: None }).unwrap();
         door.client().await;
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "text");
     }

@@ -73,6 +73,12 @@ impl Moment {
 fn live_metrics(live: &Live, page: &mut Page<'_, '_>) -> fmt::Result {
     let generation = [(Labels::new(), f64::from(live.generation))];
     page.gauges("cmgate_policy_generation", "The generation that rules", generation)?;
+    let on_trial = live.trial.is_some_and(|trial| !trial.left.is_zero());
+    page.gauges(
+        "cmgate_policy_on_trial",
+        "Whether it waits to be confirmed",
+        [(Labels::new(), f64::from(u8::from(on_trial)))],
+    )?;
     let outcomes = outcomes(live);
     let judged = |pick: fn(&Count) -> u64| {
         outcomes.iter().map(move |((interface, verdict, reason), count)| {
@@ -272,6 +278,9 @@ mod tests {
         # HELP cmgate_policy_generation The generation that rules
         # TYPE cmgate_policy_generation gauge
         cmgate_policy_generation 3.0
+        # HELP cmgate_policy_on_trial Whether it waits to be confirmed
+        # TYPE cmgate_policy_on_trial gauge
+        cmgate_policy_on_trial 0.0
         # HELP cmgate_packets Frames judged, as XDP and TC see them
         # TYPE cmgate_packets counter
         cmgate_packets_total{interface="eth1",verdict="admit",reason="policy"} 7

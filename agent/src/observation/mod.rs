@@ -3,6 +3,7 @@
 
 pub mod adviser;
 pub mod agent;
+mod change;
 pub mod client;
 pub mod control;
 pub mod drops;
@@ -14,5 +15,7 @@ pub mod metrics;
 mod overview;
 pub mod page;
 mod patience;
+mod peer;
+pub mod request;
 pub mod status;
 pub mod time;

@@ -76,6 +76,7 @@ fn facts(agent: Option<&AgentStatus>, gate: Option<&Gate>) -> Vec<Vec<String>> {
             let source = match agent.policy {
                 Some(PolicySource::Files) => "the files",
                 Some(PolicySource::LastGood) => "the last good files",
+                Some(PolicySource::Former) => "the former files",
                 Some(PolicySource::Failsafe) => "failsafe alone",
                 None => "none yet",
             };

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use axum::Router;
 use axum::extract::State;
+use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::IncomingStream;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -51,7 +53,8 @@ async fn at(address: SocketAddr, pages: &Router, board: &Board) {
         })
         .await;
         tracing::info!("metrics are served at http://{address}/metrics");
-        if let Err(error) = axum::serve(listener, pages.clone()).await {
+        let service = pages.clone().into_make_service_with_connect_info::<Reader>();
+        if let Err(error) = axum::serve(listener, service).await {
             tracing::warn!("metrics at {address} ended: {error}");
         }
     }
@@ -63,7 +66,23 @@ struct Gauges {
     pins: PathBuf,
 }
 
-async fn page(State(gauges): State<Gauges>) -> Response {
+/// Both ends of a reader's connection: that one's, and this machine's.
+#[derive(Debug, Clone, Copy)]
+struct Reader(Option<(SocketAddr, SocketAddr)>);
+
+impl Connected<IncomingStream<'_, TcpListener>> for Reader {
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+        let canonical = |end: SocketAddr| SocketAddr::new(end.ip().to_canonical(), end.port());
+        let own = stream.io().local_addr().ok();
+        Self(own.map(|own| (canonical(*stream.remote_addr()), canonical(own))))
+    }
+}
+
+async fn page(State(gauges): State<Gauges>, ConnectInfo(reader): ConnectInfo<Reader>) -> Response {
+    // Somebody on this machine cannot be cut off.
+    if let Some(ends) = reader.0.filter(|(from, _)| !from.ip().is_loopback()) {
+        gauges.board.update(|status| status.scraper = Some(ends));
+    }
     let live = match inspect(gauges.pins).await {
         Ok(live) => live,
         Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::datapath::{Egress, Live};
 
 use super::agent::{AgentStatus, PolicySource};
+use super::time;
 
 /// Warnings about one subject that people are shown; tools get all.
 const FEW: usize = 3;
@@ -26,6 +27,8 @@ pub struct Status {
 pub struct Gate {
     /// The generation that rules; 0 before the first.
     pub generation: u32,
+    /// What is on trial; `None` where nothing is.
+    pub trial: Option<OnTrial>,
     /// `enforce` or `audit`.
     pub mode: String,
     /// Whether traffic between other systems is judged.
@@ -40,6 +43,21 @@ pub struct Gate {
     pub tables: Vec<TableUse>,
     /// Version of the maps' layout.
     pub layout: u32,
+}
+
+/// A generation that waits to be confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnTrial {
+    /// Its number.
+    pub generation: u32,
+    /// The one that rules again, should nobody confirm.
+    pub former: u32,
+    /// When that is.
+    pub confirm_by: String,
+    /// Whole seconds until then.
+    pub seconds_left: u64,
+    /// Whether time is up, and the former one rules again already.
+    pub ran_out: bool,
 }
 
 /// An interface the gate stands on.
@@ -100,6 +118,9 @@ impl Status {
             ),
             (Some(_), _) => {}
         }
+        if let Some(trial) = self.gate.as_ref().and_then(|gate| gate.trial.as_ref()) {
+            warnings.push(trial.words());
+        }
         if let Some(agent) = &self.agent {
             match agent.policy {
                 Some(PolicySource::Files) => {}
@@ -128,6 +149,13 @@ impl Gate {
         let flags: Flags = live.flags;
         Self {
             generation: live.generation,
+            trial: live.trial.map(|trial| OnTrial {
+                generation: trial.generation,
+                former: trial.former,
+                confirm_by: time::text(trial.until),
+                seconds_left: trial.left.as_secs(),
+                ran_out: trial.left.is_zero(),
+            }),
             mode: flag(flags.audit(), "audit", "enforce"),
             transit: flags.transit(),
             egress: flag(flags.egress(), "enforce", "track"),
@@ -145,6 +173,21 @@ impl Gate {
                 .collect(),
             layout: live.layout,
         }
+    }
+}
+
+impl OnTrial {
+    fn words(&self) -> String {
+        let Self { generation, former, confirm_by, .. } = self;
+        if self.ran_out {
+            return format!(
+                "generation {generation} was not confirmed in time: generation {former} rules again"
+            );
+        }
+        format!(
+            "generation {generation} is on trial: unless `cmgate confirm` keeps it, generation {former} rules again at \
+             {confirm_by}"
+        )
     }
 }
 
@@ -217,6 +260,7 @@ pub(super) mod tests {
         };
         let gate = Gate {
             generation: 7,
+            trial: None,
             mode: "enforce".to_owned(),
             transit: true,
             egress: "track".to_owned(),
@@ -282,6 +326,7 @@ pub(super) mod tests {
               "unchanged": 0,
               "failed": 0
             },
+            "last_trial": null,
             "selftest": true,
             "selectors": {},
             "unguarded": {},
@@ -289,6 +334,7 @@ pub(super) mod tests {
           },
           "gate": {
             "generation": 7,
+            "trial": null,
             "mode": "enforce",
             "transit": true,
             "egress": "track",

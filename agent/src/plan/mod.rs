@@ -28,7 +28,7 @@ use crate::config::{AddressSet, Loaded, Site};
 use crate::datapath::{self, Enforced, FlowCounters};
 use crate::guard::sockets::{self, Open};
 use crate::guard::{self, Essentials, Known};
-use crate::life::bundle::Bundle;
+use crate::life::bundle::{Bundle, Which};
 use crate::life::orders::{Orders, Tables};
 use crate::life::parameters;
 use crate::life::surroundings::Surroundings;
@@ -176,7 +176,7 @@ const fn empty(directory: &Directory, flags: Flags) -> Side<'_> {
 
 /// The site as it was when it was last good: only for names.
 fn enforced_site(config: &Path, loaded: &Loaded) -> Option<Site> {
-    let bundle = Bundle::kept(&loaded.host.state_dir, config).unwrap_or_else(|error| {
+    let bundle = Bundle::kept(&loaded.host.state_dir, config, Which::LastGood).unwrap_or_else(|error| {
         tracing::debug!("the site enforced is not known by name: {error:#}");
         None
     })?;

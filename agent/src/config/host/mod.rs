@@ -36,6 +36,10 @@ pub struct Host {
     pub state_dir: PathBuf,
     /// The control socket's path, absolute.
     pub control: PathBuf,
+    /// Name or number of the group whose members may ask there; none is root's.
+    pub control_group: Option<String>,
+    /// Whether files are enforced as soon as they change.
+    pub reload: Reload,
     /// The site file, as opened.
     pub site_path: PathBuf,
 }
@@ -67,6 +71,15 @@ pub enum Xdp {
     Native,
     /// In the stack.
     Generic,
+}
+
+/// What happens when the files change.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum Reload {
+    /// They are enforced.
+    Auto,
+    /// That is reported, and they wait for the operator: `cmgate apply`, or a signal.
+    Manual,
 }
 
 /// What may leave this machine.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Egress, Failsafe, FlowTable, Host, Interface, Metrics, Mode, Xdp};
+use super::{Egress, Failsafe, FlowTable, Host, Interface, Metrics, Mode, Reload, Xdp};
 use crate::config::files::{Origin, beside};
 use crate::config::site::Site;
 use crate::config::text::diagnostics::{Diagnostic, Mistake, Sink};
@@ -70,6 +70,10 @@ pub(crate) fn read(source: &Arc<Source>, origin: &dyn Origin, sink: &Sink) -> Wr
         dhcp_relay: root.table("dhcp-relay").map(|table| dhcp_relay(table, sink)).unwrap_or_default(),
         state_dir: absolute(&mut root, "state-dir", "/var/lib/cmgate", sink),
         control: control(&mut root, sink),
+        control_group: control_group(&mut root, sink),
+        reload: root
+            .choice("reload", &[("auto", Reload::Auto), ("manual", Reload::Manual)])
+            .map_or(Reload::Auto, |reload| reload.value),
         site_path: beside(source.path(), site.as_ref().map_or("site.toml", |site| &site.value)),
     };
     root.finish();
@@ -261,6 +265,16 @@ fn control(root: &mut Table<'_>, sink: &Sink) -> PathBuf {
         sink.report(long.help("write a shorter path, like \"/run/cmgate/control.sock\""));
     }
     path
+}
+
+fn control_group(root: &mut Table<'_>, sink: &Sink) -> Option<String> {
+    let word = root.string("control-group")?;
+    let plain = |char: char| char.is_ascii_alphanumeric() || "_-.".contains(char);
+    if word.value.is_empty() || !word.value.chars().all(plain) {
+        let wrong = Diagnostic::error(&word.place, format!("\"{}\" is no group", word.value));
+        sink.report(wrong.help("write a group's name or number, like \"cmgate\""));
+    }
+    Some(word.value)
 }
 
 fn absolute(root: &mut Table<'_>, key: &'static str, default: &str, sink: &Sink) -> PathBuf {

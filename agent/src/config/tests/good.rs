@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{HOST, ME, read, read_site, warned};
 use crate::catalogue::{Edition, PortRange, Role};
 use crate::config::{
-    ClientKind, Cmg, CmgKind, Connections, Egress, Endpoint, Loaded, Mode, Rpc, Service, SiteCode, Transport,
-    Xdp,
+    ClientKind, Cmg, CmgKind, Connections, Egress, Endpoint, Loaded, Mode, Reload, Rpc, Service, SiteCode,
+    Transport, Xdp,
 };
 
 /// Every key of both files.
@@ -83,6 +83,8 @@ transit = true
 egress = "enforce"
 state-dir = "/srv/state"
 control = "/srv/control.sock"
+control-group = "cmgate"
+reload = "manual"
 
 [[interface]]
 name = "eth1"
@@ -200,6 +202,7 @@ fn every_key_of_the_host_arrives() {
     assert_eq!(host.dhcp_relay.len(), 2);
     assert_eq!(host.state_dir, std::path::Path::new("/srv/state"));
     assert_eq!(host.control, std::path::Path::new("/srv/control.sock"));
+    assert_eq!((host.control_group.as_deref(), host.reload), (Some("cmgate"), Reload::Manual));
 }
 
 #[test]
@@ -210,6 +213,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(host.flow_table.tcp_established, Duration::from_secs(7_440));
     assert_eq!(host.state_dir, std::path::Path::new("/var/lib/cmgate"));
     assert_eq!(host.control, std::path::Path::new("/run/cmgate/control.sock"));
+    assert_eq!((host.control_group, host.reload), (None, Reload::Auto));
     assert_eq!((site.edition, site.connections), (Edition::V2017, None));
     assert!(site.ports.is_empty() && site.features.is_empty() && site.proxy.is_none());
 }

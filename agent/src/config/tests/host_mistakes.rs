@@ -216,6 +216,15 @@ failsafe = { services = ["tcp/22"], from = ["10.0.0.0/24"] }
 control = "/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx""#,
     r#"cmgate.toml:4:11: a socket's path has at most 107 bytes (write a shorter path, like "/run/cmgate/control.sock")"#
 )]
+#[case::no_group_and_no_way_to_reload(
+    r#"host = "me"
+interfaces = ["eth0"]
+failsafe = { services = ["tcp/22"], from = ["10.0.0.0/24"] }
+control-group = "the admins"
+reload = "later""#,
+    r#"cmgate.toml:4:17: "the admins" is no group (write a group's name or number, like "cmgate")
+cmgate.toml:5:10: `reload` cannot be "later" (it is one of "auto", "manual")"#
+)]
 #[case::missing_site(
     r#"site = "there.toml"
 host = "me"

@@ -151,7 +151,8 @@ pub fn nearest(ground: &Ground<'_>, packet: &Tuple, reason: Reason) -> Vec<Neare
         }
         Reason::Spoofed => behind(ground, packet.source).into_iter().collect(),
         Reason::NotLocal => {
-            let flow = Supposition::new(catalogue, site, host, machine, *packet).in_transit().into_iter().next();
+            let flow =
+                Supposition::new(catalogue, site, host, machine, *packet).in_transit().into_iter().next();
             flow.map(|flow| Nearest::Transit { by: By::of(&flow) }).into_iter().collect()
         }
         Reason::UnknownSource | Reason::UnknownDestination | Reason::Service | Reason::Protocol => {
@@ -193,7 +194,9 @@ pub const fn nothing_near(reason: Reason) -> &'static str {
         Reason::IpOptions => "IPv4 source routing is admitted by nothing",
         Reason::Ipv6Chain => "too many IPv6 extension headers, or a routing header: admitted by nothing",
         Reason::Bogon => "such an address cannot be on a wire: look at the sender",
-        Reason::Spoofed => "the source is this host's own address, or the interface takes only the systems bound to it",
+        Reason::Spoofed => {
+            "the source is this host's own address, or the interface takes only the systems bound to it"
+        }
         Reason::Fragment => "its first fragment was not admitted, or came later",
         Reason::Redirect => "a neighbour may not choose this host's routes",
         Reason::Unrelated => "an ICMP error about a packet that was never admitted",
@@ -296,7 +299,11 @@ fn services(policy: &Policy, packet: &Tuple) -> Option<Nearest> {
     ranges.sort_unstable();
     ranges.dedup();
     ranges.sort_by_key(|range| {
-        if packet.port < range.first { range.first - packet.port } else { packet.port.saturating_sub(range.last) }
+        if packet.port < range.first {
+            range.first - packet.port
+        } else {
+            packet.port.saturating_sub(range.last)
+        }
     });
     ranges.truncate(SERVICES);
     if ranges.is_empty() {
@@ -318,8 +325,7 @@ fn services(policy: &Policy, packet: &Tuple) -> Option<Nearest> {
 
 /// The interface that a source belongs behind.
 fn behind(ground: &Ground<'_>, source: IpAddr) -> Option<Nearest> {
-    let binding =
-        ground.policy.bindings.iter().find(|binding| ground.policy.has(binding.systems, source))?;
+    let binding = ground.policy.bindings.iter().find(|binding| ground.policy.has(binding.systems, source))?;
     let (_, name) = ground.machine.interfaces.iter().find(|(row, _)| *row == binding.row)?;
     Some(Nearest::Behind { interface: name.clone() })
 }

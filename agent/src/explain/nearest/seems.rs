@@ -13,7 +13,13 @@ const TELLING: u16 = 64;
 /// The service, as the documents print it, that a packet to this port most likely asks for: one of the destination's
 /// roles first, then one that the source's roles ask for, then any of the edition.
 #[must_use]
-pub fn seems(catalogue: &Catalogue, site: &Site, packet: &Tuple, source: &Who, destination: &Who) -> Option<String> {
+pub fn seems(
+    catalogue: &Catalogue,
+    site: &Site,
+    packet: &Tuple,
+    source: &Who,
+    destination: &Who,
+) -> Option<String> {
     let protocol = match packet.bank {
         Bank::Tcp => Protocol::Tcp,
         Bank::Udp => Protocol::Udp,

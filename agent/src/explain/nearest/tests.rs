@@ -72,7 +72,8 @@ to = ["mp01", "10.3.0.0/24"]
 services = ["tcp/9100", "icmp/echo-request"]
 "#;
 
-const RELAY: &str = "site = \"site.toml\"\nhost = \"relay\"\nmode = \"audit\"\ninterfaces = [\"eth1\"]\ntransit = true\n";
+const RELAY: &str =
+    "site = \"site.toml\"\nhost = \"relay\"\nmode = \"audit\"\ninterfaces = [\"eth1\"]\ntransit = true\n";
 
 struct Scene {
     loaded: Loaded,
@@ -84,7 +85,8 @@ struct Scene {
 impl Scene {
     fn new(site: &str, host: &str, own: &str) -> Self {
         let files = Files::new([("cmgate.toml", host), ("site.toml", site)]);
-        let loaded = config::parse(&files, Path::new("cmgate.toml")).unwrap_or_else(|report| panic!("{report}"));
+        let loaded =
+            config::parse(&files, Path::new("cmgate.toml")).unwrap_or_else(|report| panic!("{report}"));
         let names = loaded.host.interfaces.iter().map(|interface| interface.name.as_str());
         let rows = parameters::rows(names, &[]);
         let machine = Machine { own: vec![own.parse().unwrap()], interfaces: rows.clone() };

@@ -47,7 +47,11 @@ impl Nearest {
                 format!("{destination} admits {source} on {}, not on {service}", services.join(", "))
             }
             Self::Services { services, from } => {
-                format!("{destination} admits {} on {}, not on {service}", from.join(", "), services.join(", "))
+                format!(
+                    "{destination} admits {} on {}, not on {service}",
+                    from.join(", "),
+                    services.join(", ")
+                )
             }
             Self::OtherWay { by } => format!("the other way round it is admitted by {}", by.words()),
             Self::Answer { by } => {
