@@ -41,6 +41,13 @@ pub const LAB_WITH_BPFTOOL: &[Need] = &[Need::Each(LAB_WITH_AGENT), Need::Progra
 pub const LAB_WITH_TFTP: &[Need] =
     &[Need::Each(LAB_WITH_AGENT), Need::Program("in.tftpd"), Need::Program("tftp")];
 
+/// The same, with sessions of an operator's.
+pub const LAB_WITH_SSH: &[Need] =
+    &[Need::Each(LAB_WITH_AGENT), Need::Program("sshd"), Need::Program("ssh"), Need::Program("ssh-keygen")];
+
+/// The same, with somebody who reads the metrics.
+pub const LAB_WITH_PROMETHEUS: &[Need] = &[Need::Each(LAB_WITH_AGENT), Need::Program("prometheus")];
+
 /// The agent beside the kernel's own firewall.
 pub const SECOND_OPINION: &[Need] = &[
     Need::Root,
@@ -82,10 +89,14 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nsenter", "util-linux"),
     ("openssl", "openssl"),
     ("ping", "iputils-ping"),
+    ("prometheus", "prometheus"),
     ("setpriv", "util-linux"),
     ("slapd", "slapd"),
     ("smbclient", "smbclient"),
     ("smbd", "samba"),
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+    ("sshd", "openssh-server"),
     ("tftp", "tftp-hpa"),
     ("udhcpc", "udhcpc"),
 ];
@@ -157,7 +168,9 @@ mod tests {
 
     #[test]
     fn every_program_needed_has_a_package() {
-        let needed = programs(&[LAB_WITH_TFTP, LAB_WITH_BPFTOOL, SECOND_OPINION_OF_PROGRAMS].concat());
+        let needed =
+            [LAB_WITH_TFTP, LAB_WITH_BPFTOOL, LAB_WITH_SSH, LAB_WITH_PROMETHEUS, SECOND_OPINION_OF_PROGRAMS];
+        let needed = programs(&needed.concat());
         assert!(needed.contains(&"curl") && needed.contains(&"tftp") && needed.contains(&"bpftool"));
         for program in needed {
             assert!(PACKAGES.iter().any(|(name, _)| *name == program), "{program} has no package");

@@ -34,6 +34,13 @@ pub const RUN: &[Package] = &[
     Package { name: "smbclient", program: "smbclient", reason: "lists them" },
     Package { name: "udhcpc", program: "udhcpc", reason: "asks for an address by broadcast" },
     Package { name: "isc-dhcp-client", program: "dhclient", reason: "asks for the host's own address" },
+    Package {
+        name: "openssh-server",
+        program: "sshd",
+        reason: "lets an operator in whom a change could cut off",
+    },
+    Package { name: "openssh-client", program: "ssh", reason: "is that operator" },
+    Package { name: "prometheus", program: "prometheus", reason: "reads the metrics through every change" },
     Package { name: "bpftool", program: "bpftool", reason: "looks at loaded programs from outside" },
     Package { name: "tcpdump", program: "tcpdump", reason: "shows frames, in the demo left running" },
 ];
