@@ -238,7 +238,19 @@ fn status_flows_and_drops() -> Result<()> {
 
     let flows = scene.json("flows")?;
     let flow = of_https(&flows)?;
-    let expected = ["bytes", "document", "edition", "first", "flow", "last", "packets", "section"];
+    let expected = [
+        "bytes",
+        "document",
+        "edition",
+        "first",
+        "flow",
+        "last",
+        "packets",
+        "section",
+        "since",
+        "total_bytes",
+        "total_packets",
+    ];
     ensure!(keys(flow) == expected, "{flow}");
     let written = [&flow["edition"], &flow["document"], &flow["section"]];
     ensure!(written == ["current", "current", HTTPS_SECTION], "{flow}");
