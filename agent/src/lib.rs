@@ -12,3 +12,4 @@ pub mod guard;
 pub mod life;
 pub mod observation;
 pub mod plan;
+pub mod suggest;

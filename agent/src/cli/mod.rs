@@ -14,6 +14,7 @@ mod output;
 mod plan;
 mod run;
 mod status;
+mod suggest;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +68,8 @@ enum Command {
     Flows(flows::Args),
     /// Show what was dropped
     Drops(drops::Args),
+    /// Write what of a site would have admitted what was dropped, or would have been in audit mode
+    Suggest(suggest::Args),
     /// List the flows the catalogue knows, and where they are written
     Catalogue(catalogue::Args),
     /// Write the policy for other tools: nftables, CSV, JSON
@@ -126,6 +129,7 @@ impl Cli {
             Command::Status(args) => status::run(common, &args),
             Command::Flows(args) => flows::run(common, &args),
             Command::Drops(args) => drops::run(common, &args),
+            Command::Suggest(args) => suggest::run(common, &args),
             Command::Catalogue(args) => catalogue::run(&args),
             Command::Export(args) => export::run(common, &args),
             Command::Detach => detach::run(common),

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use crate::config;
 use crate::datapath;
 use crate::guard::{self, Known};
+use crate::life::ledger;
 use crate::observation::client::Client;
 use crate::plan::report::Plan;
 use crate::plan::{self, Standing};
@@ -24,8 +25,9 @@ pub(super) fn run(common: &Common, args: &Args) -> Result<Exit> {
     let plan = match Standing::read(&common.pin_root) {
         Ok(standing) => match config::load(&common.config) {
             Ok(loaded) => {
-                let known =
-                    Known { session: session.as_deref().and_then(guard::session), ..Known::default() };
+                let session = session.as_deref().and_then(guard::session);
+                let scraper = ledger::scraper(&loaded.host.state_dir, &common.config);
+                let known = Known { session, scraper, ..Known::default() };
                 plan::plan(&common.config, loaded, &standing, &files::surroundings()?, &known)?
             }
             Err(report) => Plan::of_bad(&report),

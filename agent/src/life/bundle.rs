@@ -60,6 +60,16 @@ impl Bundle {
         config::parse(&origin, &self.config)
     }
 
+    /// The same with more text at the end of one file; `None` where it does not have that file.
+    #[must_use]
+    pub fn with_appended(&self, path: &Path, text: &str) -> Option<Self> {
+        let mut longer = self.clone();
+        let file = longer.files.get_mut(path)?;
+        file.push('\n');
+        file.push_str(text);
+        Some(longer)
+    }
+
     /// Keeps it in the state directory. What was kept before stays until this is whole on disk.
     ///
     /// # Errors

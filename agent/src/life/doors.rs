@@ -16,6 +16,7 @@ use crate::observation::control::{self, Desk, Place};
 use crate::observation::drops::{Drop, Sample};
 use crate::observation::page;
 use crate::observation::request::Request;
+use crate::suggest::seen::Memory;
 
 use super::orders::STATE_DIR;
 use super::surroundings::Surroundings;
@@ -51,11 +52,12 @@ impl Doors {
         let (control, control_at) = watch::channel(control_of(host));
         let (state_dir, state_dir_at) = watch::channel(state_dir_of(host));
         let (asking, requests) = mpsc::channel(1);
-        let sample = Sample::default();
+        let (sample, seen) = (Sample::default(), Memory::default());
         let pins = pins.to_owned();
         let desk = Desk {
             board: board.clone(),
             sample: sample.clone(),
+            seen: seen.clone(),
             pins: pins.clone(),
             state_dir: state_dir_at.clone(),
             adviser: Adviser::start(board.clone(), pins.clone()),
@@ -65,7 +67,7 @@ impl Doors {
         let answering = tokio::spawn(control::serve(control_at, desk));
         tokio::spawn(pressure::watch(pins.clone(), board.clone()));
         let remembering = tokio::spawn(flow_history::watch(pins.clone(), board.clone(), state_dir_at));
-        tokio::spawn(hear(pins, sample, board.clone(), here));
+        tokio::spawn(hear(pins, (sample, seen), board.clone(), here));
         Self { metrics, control, state_dir, answering, remembering, requests }
     }
 
@@ -110,7 +112,12 @@ fn state_dir_of(host: Option<&Host>) -> PathBuf {
 }
 
 /// Takes sampled drops out of the ring as they come.
-async fn hear(pins: PathBuf, sample: Sample, board: Board, here: watch::Receiver<Surroundings>) {
+async fn hear(
+    pins: PathBuf,
+    (sample, seen): (Sample, Memory),
+    board: Board,
+    here: watch::Receiver<Surroundings>,
+) {
     loop {
         let error = match Events::open(&pins) {
             Ok(Some(mut events)) => {
@@ -121,6 +128,7 @@ async fn hear(pins: PathBuf, sample: Sample, board: Board, here: watch::Receiver
                             let here = here.borrow();
                             for event in heard {
                                 let link = here.links.iter().find(|link| link.index == event.ifindex);
+                                seen.hear(&event);
                                 sample.push(Drop::of(&event, link.map(|link| link.name.as_str())));
                             }
                         }

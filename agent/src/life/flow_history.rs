@@ -23,7 +23,7 @@ pub async fn watch(pins: PathBuf, board: Board, mut state_dir: watch::Receiver<P
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut at = state_dir.borrow_and_update().clone();
-    let (mut history, mut lost) = begun(&at);
+    let (mut history, mut lost) = begun(&at, &board);
     loop {
         let ended = tokio::select! {
             _ = ticks.tick() => false,
@@ -32,7 +32,7 @@ pub async fn watch(pins: PathBuf, board: Board, mut state_dir: watch::Receiver<P
         let moved = *state_dir.borrow_and_update() != at;
         if moved {
             at = state_dir.borrow().clone();
-            (history, lost) = begun(&at);
+            (history, lost) = begun(&at, &board);
         }
         let looked = look(&pins, &board, &mut history, &at);
         if let Err(error) = &looked {
@@ -46,8 +46,9 @@ pub async fn watch(pins: PathBuf, board: Board, mut state_dir: watch::Receiver<P
     }
 }
 
-fn begun(state_dir: &Path) -> (History, Option<String>) {
+fn begun(state_dir: &Path, board: &Board) -> (History, Option<String>) {
     let (history, lost) = History::kept_or_new(state_dir);
+    board.warn(ABOUT, lost.clone());
     if let Some(lost) = &lost {
         tracing::warn!("{lost}");
     }

@@ -186,6 +186,11 @@ impl Ledger {
     }
 }
 
+/// Who read the metrics last, and where, as the account of this configuration has it.
+pub fn scraper(state_dir: &Path, config: &Path) -> Option<(SocketAddr, SocketAddr)> {
+    Ledger::found(state_dir, config).scraper
+}
+
 /// As status and ledger write fingerprints.
 pub(super) fn hex(fingerprint: u128) -> String {
     format!("{fingerprint:032x}")

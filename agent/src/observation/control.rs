@@ -18,12 +18,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 
-use crate::config;
 use crate::datapath::Live;
-use crate::guard::{self, Known};
-use crate::life::surroundings;
-use crate::plan::Standing;
-use crate::plan::report::Plan;
+use crate::suggest::seen::Memory;
 
 use super::adviser::Adviser;
 use super::agent::Board;
@@ -31,7 +27,7 @@ use super::drops::{Drop, Drops, Sample};
 use super::peer::{self, Peer};
 use super::request::Request;
 use super::status::Status;
-use super::{change, flows, history, page, patience};
+use super::{change, flows, foresight, history, page, patience};
 
 /// Who may connect: owner and group.
 const MODE: u32 = 0o660;
@@ -52,6 +48,8 @@ pub struct Desk {
     pub board: Board,
     /// The drops it heard of.
     pub sample: Sample,
+    /// The same summed up.
+    pub seen: Memory,
     /// Where the gate is pinned.
     pub pins: PathBuf,
     /// Where flows' history is kept.
@@ -77,8 +75,9 @@ pub async fn serve(mut place: watch::Receiver<Place>, desk: Desk) {
         .route("/v1/flows", get(flow_lines))
         .route("/v1/drops", get(drops))
         .route("/v1/drops/follow", get(follow))
-        .route("/v1/plan", get(plan))
+        .route("/v1/plan", get(foresight::plan))
         .route("/v1/explain", post(explain))
+        .route("/v1/suggest", get(foresight::suggest))
         .merge(changes)
         .layer(axum::middleware::from_fn(peer::name_release))
         .with_state(desk);
@@ -161,7 +160,7 @@ async fn bind(path: &Path) -> Result<(UnixListener, Made)> {
 }
 
 /// An error as text, with the status it means.
-struct Failure(anyhow::Error);
+pub(super) struct Failure(pub(super) anyhow::Error);
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
@@ -169,7 +168,7 @@ impl IntoResponse for Failure {
     }
 }
 
-type Answer<T> = Result<Json<T>, Failure>;
+pub(super) type Answer<T> = Result<Json<T>, Failure>;
 
 async fn status(State(desk): State<Desk>) -> Answer<Status> {
     let live = page::inspect(desk.pins.clone()).await.map_err(Failure)?;
@@ -211,30 +210,6 @@ async fn follow(State(desk): State<Desk>) -> Response {
         Some((line, follower))
     });
     ([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(lines)).into_response()
-}
-
-/// Who asks for a plan.
-#[derive(Deserialize)]
-struct Planning {
-    /// Their `SSH_CONNECTION`.
-    session: Option<String>,
-}
-
-/// What would change if the agent read its files now; of files with errors these.
-async fn plan(State(desk): State<Desk>, Query(asked): Query<Planning>) -> Answer<Plan> {
-    let session = asked.session.as_deref().and_then(guard::session);
-    let known = Known { session, scraper: desk.board.scraper(), ..Known::default() };
-    let config = desk.board.read().config;
-    let here = surroundings::now().await.map_err(Failure)?;
-    let planned = tokio::task::spawn_blocking(move || {
-        let standing = Standing::read(&desk.pins)?;
-        match config::load(&config) {
-            Ok(loaded) => crate::plan::plan(&config, loaded, &standing, &here, &known),
-            Err(report) => Ok(Plan::of_bad(&report)),
-        }
-    });
-    let planned = planned.await.map_err(|error| Failure(error.into()))?;
-    planned.map(Json).map_err(Failure)
 }
 
 /// What `explain` is asked for beside the lines.
@@ -284,6 +259,7 @@ mod tests {
             let desk = Desk {
                 board: board.clone(),
                 sample: sample.clone(),
+                seen: Memory::default(),
                 pins,
                 state_dir,
                 adviser,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cmgate_common::frame::{Frame, Header};
 use cmgate_common::layout::image::Bank;
 use cmgate_common::opaque::Opaque;
-use cmgate_common::packet::{self, Parsed, protocol};
+use cmgate_common::packet::{self, Packet, Parsed, protocol};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
@@ -60,11 +60,7 @@ impl Drop {
     /// Of an event on the interface of that name.
     #[must_use]
     pub fn of(event: &DropEvent, interface: Option<&str>) -> Self {
-        let mut frame = Captured { head: &event.head, length: event.length };
-        let packet = match packet::parse(&mut frame) {
-            Parsed::Ip(packet) => Some(packet),
-            Parsed::Settled(_) => None,
-        };
+        let packet = packet(event);
         let whole = packet.filter(|packet| !packet.fragment.follows());
         let ported = whole.filter(|packet| matches!(packet.protocol(), protocol::TCP | protocol::UDP));
         let icmp = whole.filter(|packet| matches!(packet.protocol(), protocol::ICMP | protocol::ICMPV6));
@@ -116,6 +112,15 @@ impl Drop {
             other => (Bank::Ip, other.strip_prefix("ip/")?.parse::<u8>().ok()?.into()),
         };
         Some(Tuple { source, destination, bank, port, source_port: self.source_port })
+    }
+}
+
+/// The packet of an event; `None` where the frame carries no IP, or could not be read so far.
+pub(crate) fn packet(event: &DropEvent) -> Option<Packet> {
+    let mut frame = Captured { head: &event.head, length: event.length };
+    match packet::parse(&mut frame) {
+        Parsed::Ip(packet) => Some(packet),
+        Parsed::Settled(_) => None,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod client;
 pub mod control;
 pub mod drops;
 pub mod flows;
+mod foresight;
 pub mod hex;
 pub mod history;
 pub mod log;
