@@ -122,7 +122,7 @@ impl Advice {
                 Ok(None) => return,
                 // Whoever asked may have gone.
                 Ok(Some(Task::Explain { lines, trace, reply })) => {
-                    drop(reply.send(self.explain(&lines, trace)))
+                    drop(reply.send(self.explain(&lines, trace)));
                 }
                 Ok(Some(Task::Hint { drops, reply })) => drop(reply.send(self.hint(drops))),
             }
