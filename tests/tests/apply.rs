@@ -353,7 +353,7 @@ fn scraper() -> Result<()> {
     let scene = Scene::host(&host, scene::SITE)?;
     let agent = scene.start()?;
     let prometheus = Prometheus::start(&scene.lab.edge, "10.1.1.20:9464")?;
-    let (_, before) = prometheus.wait_for(4.0, LIMIT)?;
+    let (_, before) = prometheus.wait_for(2.0, LIMIT)?;
     for round in 0..3 {
         try_without(&scene, "1s")?;
         wait_until(&scene, "it does not run out", |status| status["gate"]["trial"].is_null())?;
@@ -364,9 +364,9 @@ fn scraper() -> Result<()> {
         agent.reload()?;
         ensure!(scene.json("status")?["agent"]["policy"] == "files", "round {round}");
     }
-    let (scrapes, vain) = prometheus.wait_for(4.0, LIMIT)?;
+    let (scrapes, vain) = prometheus.wait_for(2.0, LIMIT)?;
     ensure!(
-        scrapes > count(12) && vain == before,
+        scrapes > count(8) && vain == before,
         "{vain} of {scrapes} scrapes in vain, {before} before the first change"
     );
     let reloads = prometheus.value("cmgate_policy_reloads_total{result=\"done\"}")?;
@@ -376,7 +376,7 @@ fn scraper() -> Result<()> {
     scene.install.edit(HOST_FILE, ", \"tcp/9464\"", "")?;
     let words = refused(&scene, &["apply"])?;
     ensure!(words.contains(&format!("{SERVER_GATEWAY} reading the metrics")), "{words}");
-    prometheus.wait_for(4.0, LIMIT)?;
+    prometheus.wait_for(2.0, LIMIT)?;
     Ok(())
 }
 
