@@ -13,3 +13,4 @@ pub mod life;
 pub mod observation;
 pub mod plan;
 pub mod suggest;
+pub mod top;

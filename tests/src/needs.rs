@@ -48,6 +48,13 @@ pub const LAB_WITH_SSH: &[Need] =
 /// The same, with somebody who reads the metrics.
 pub const LAB_WITH_PROMETHEUS: &[Need] = &[Need::Each(LAB_WITH_AGENT), Need::Program("prometheus")];
 
+/// The same, with somebody else's reader of captures.
+pub const LAB_WITH_TSHARK: &[Need] =
+    &[Need::Each(LAB_WITH_AGENT), Need::Program("tshark"), Need::Program("capinfos")];
+
+/// The same, with a terminal to look at.
+pub const LAB_WITH_TERMINAL: &[Need] = &[Need::Each(LAB_WITH_AGENT), Need::Program("script")];
+
 /// The agent beside the kernel's own firewall.
 pub const SECOND_OPINION: &[Need] = &[
     Need::Root,
@@ -76,6 +83,7 @@ pub const SECOND_OPINION_OF_PROGRAMS: &[Need] = &[
 /// Debian's package for each program the rig runs.
 const PACKAGES: &[(&str, &str)] = &[
     ("bpftool", "bpftool"),
+    ("capinfos", "tshark"),
     ("curl", "curl"),
     ("dhclient", "isc-dhcp-client"),
     ("dig", "bind9-dnsutils"),
@@ -90,6 +98,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("ping", "iputils-ping"),
     ("prometheus", "prometheus"),
+    ("script", "bsdutils"),
     ("setpriv", "util-linux"),
     ("slapd", "slapd"),
     ("smbclient", "smbclient"),
@@ -98,6 +107,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("ssh-keygen", "openssh-client"),
     ("sshd", "openssh-server"),
     ("tftp", "tftp-hpa"),
+    ("tshark", "tshark"),
     ("udhcpc", "udhcpc"),
 ];
 
@@ -168,8 +178,15 @@ mod tests {
 
     #[test]
     fn every_program_needed_has_a_package() {
-        let needed =
-            [LAB_WITH_TFTP, LAB_WITH_BPFTOOL, LAB_WITH_SSH, LAB_WITH_PROMETHEUS, SECOND_OPINION_OF_PROGRAMS];
+        let needed = [
+            LAB_WITH_TFTP,
+            LAB_WITH_BPFTOOL,
+            LAB_WITH_TSHARK,
+            LAB_WITH_TERMINAL,
+            LAB_WITH_SSH,
+            LAB_WITH_PROMETHEUS,
+            SECOND_OPINION_OF_PROGRAMS,
+        ];
         let needed = programs(&needed.concat());
         assert!(needed.contains(&"curl") && needed.contains(&"tftp") && needed.contains(&"bpftool"));
         for program in needed {

@@ -15,6 +15,7 @@ mod plan;
 mod run;
 mod status;
 mod suggest;
+mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -70,6 +71,8 @@ enum Command {
     Drops(drops::Args),
     /// Write what of a site would have admitted what was dropped, or would have been in audit mode
     Suggest(suggest::Args),
+    /// Show rates, flows and drops on a screen that keeps up
+    Top,
     /// List the flows the catalogue knows, and where they are written
     Catalogue(catalogue::Args),
     /// Write the policy for other tools: nftables, CSV, JSON
@@ -130,6 +133,7 @@ impl Cli {
             Command::Flows(args) => flows::run(common, &args),
             Command::Drops(args) => drops::run(common, &args),
             Command::Suggest(args) => suggest::run(common, &args),
+            Command::Top => top::run(common),
             Command::Catalogue(args) => catalogue::run(&args),
             Command::Export(args) => export::run(common, &args),
             Command::Detach => detach::run(common),

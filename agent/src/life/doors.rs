@@ -9,13 +9,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::Host;
-use crate::datapath::Events;
+use crate::datapath::{self, Events};
 use crate::observation::adviser::Adviser;
 use crate::observation::agent::Board;
 use crate::observation::control::{self, Desk, Place};
-use crate::observation::drops::{Drop, Sample};
-use crate::observation::page;
+use crate::observation::drops::{Drop, Drops, Sample};
 use crate::observation::request::Request;
+use crate::observation::{page, time};
 use crate::suggest::seen::Memory;
 
 use super::orders::STATE_DIR;
@@ -122,6 +122,15 @@ async fn hear(
         let error = match Events::open(&pins) {
             Ok(Some(mut events)) => {
                 board.warn("drops", None);
+                let since = time::now();
+                if let Ok(Ok(Some(live))) = tokio::task::spawn_blocking({
+                    let pins = pins.clone();
+                    move || datapath::inspect(&pins)
+                })
+                .await
+                {
+                    sample.begin(since, Drops::of(&live, Vec::new()).counted);
+                }
                 loop {
                     match events.next().await {
                         Ok(heard) => {

@@ -6,7 +6,6 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,7 +14,6 @@ use axum::{Json, Router};
 use nix::unistd::{Gid, Group};
 use serde::Deserialize;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 
 use crate::datapath::Live;
@@ -23,11 +21,11 @@ use crate::suggest::seen::Memory;
 
 use super::adviser::Adviser;
 use super::agent::Board;
-use super::drops::{Drop, Drops, Sample};
+use super::drops::Sample;
 use super::peer::{self, Peer};
 use super::request::Request;
 use super::status::Status;
-use super::{change, flows, foresight, history, page, patience};
+use super::{change, flows, foresight, history, page, patience, sampled};
 
 /// Who may connect: owner and group.
 const MODE: u32 = 0o660;
@@ -73,8 +71,9 @@ pub async fn serve(mut place: watch::Receiver<Place>, desk: Desk) {
         .route("/v1/version", get(change::version))
         .route("/v1/status", get(status))
         .route("/v1/flows", get(flow_lines))
-        .route("/v1/drops", get(drops))
-        .route("/v1/drops/follow", get(follow))
+        .route("/v1/drops", get(sampled::drops))
+        .route("/v1/drops/follow", get(sampled::follow))
+        .route("/v1/drops/top", get(sampled::top))
         .route("/v1/plan", get(foresight::plan))
         .route("/v1/explain", post(explain))
         .route("/v1/suggest", get(foresight::suggest))
@@ -107,7 +106,7 @@ pub async fn serve(mut place: watch::Receiver<Place>, desk: Desk) {
 /// A socket that this agent made, and removes.
 struct Made(PathBuf);
 
-impl std::ops::Drop for Made {
+impl Drop for Made {
     fn drop(&mut self) {
         // One left behind refuses whoever connects, which reads as "no agent runs": no harm.
         let _ = std::fs::remove_file(&self.0);
@@ -183,33 +182,9 @@ async fn flow_lines(State(desk): State<Desk>) -> Answer<Vec<flows::FlowLine>> {
     Ok(Json(flows::lines(&live, &agent.written, &history)))
 }
 
-async fn drops(State(desk): State<Desk>) -> Answer<Drops> {
-    let recent = desk.adviser.hint(desk.sample.recent()).await;
-    let recent = recent.into_iter().map(Drop::without_frame).collect();
-    Ok(Json(Drops::of(&live(&desk).await?, recent)))
-}
-
-async fn live(desk: &Desk) -> Result<Live, Failure> {
+pub(super) async fn live(desk: &Desk) -> Result<Live, Failure> {
     let live = page::inspect(desk.pins.clone()).await.map_err(Failure)?;
     live.ok_or_else(|| Failure(anyhow::anyhow!("nothing is pinned at {}", desk.pins.display())))
-}
-
-/// Drops as they are heard of, one JSON object a line. A reader too slow for them is told how many it missed, by a
-/// line `{"missed": n}`.
-async fn follow(State(desk): State<Desk>) -> Response {
-    let lines = futures::stream::unfold(desk.sample.follow(), async |mut follower| {
-        let line = match follower.recv().await {
-            Ok(drop) => serde_json::to_vec(&drop.without_frame()),
-            Err(RecvError::Lagged(missed)) => serde_json::to_vec(&serde_json::json!({ "missed": missed })),
-            Err(RecvError::Closed) => return None,
-        };
-        let line = line.map(|mut line| {
-            line.push(b'\n');
-            Bytes::from(line)
-        });
-        Some((line, follower))
-    });
-    ([(header::CONTENT_TYPE, "application/jsonl")], Body::from_stream(lines)).into_response()
 }
 
 /// What `explain` is asked for beside the lines.
@@ -237,6 +212,7 @@ mod tests {
     use super::*;
     use crate::observation::agent::{Reload, ReloadResult, Seconds};
     use crate::observation::client::Client;
+    use crate::observation::drops::Drop;
     use crate::observation::request::{Answer as Changed, Apply};
 
     struct Door {

@@ -16,6 +16,8 @@ use tokio::sync::broadcast;
 use crate::datapath::{DropEvent, Hook, Live};
 use crate::explain::tuple::Tuple;
 
+use super::aggregate::{Aggregate, Top};
+use super::filter::Filter;
 use super::{hex, time};
 
 /// Drops kept for those who ask later.
@@ -87,6 +89,16 @@ impl Drop {
         }
     }
 
+    /// What it was addressed to: `tcp/443`, `icmp/8/0`, `ip/112`; nothing where it carries no IP.
+    #[must_use]
+    pub fn service(&self) -> String {
+        match (&self.protocol, &self.port) {
+            (Some(protocol), Some(port)) => format!("{protocol}/{port}"),
+            (Some(protocol), None) => protocol.clone(),
+            (None, _) => String::new(),
+        }
+    }
+
     /// Without the frame's bytes, which few want.
     #[must_use]
     pub fn without_frame(self) -> Self {
@@ -138,8 +150,11 @@ impl fmt::Display for Drop {
             write!(f, " port {port}")?;
         }
         write!(f, " -> {destination} {protocol}")?;
-        match &self.port {
-            Some(port) => write!(f, "/{port}"),
+        if let Some(port) = &self.port {
+            write!(f, "/{port}")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, " ({hint})"),
             None => Ok(()),
         }
     }
@@ -234,6 +249,14 @@ impl Drops {
         Self { counted, recent, not_sampled }
     }
 
+    /// What of it a filter wants. The counters know neither addresses nor services.
+    #[must_use]
+    pub fn wanted_by(mut self, filter: &Filter) -> Self {
+        self.counted.retain(|counted| filter.counts(&counted.reason, &counted.interface));
+        self.recent.retain(|drop| filter.wants(drop));
+        self
+    }
+
     /// For people.
     #[must_use]
     pub fn table(&self) -> String {
@@ -271,19 +294,48 @@ pub struct Sample(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     recent: Mutex<VecDeque<Drop>>,
+    sums: Mutex<Sums>,
     followers: broadcast::Sender<Drop>,
+}
+
+/// The sums, and what was counted when they began.
+#[derive(Debug, Default)]
+struct Sums {
+    aggregate: Aggregate,
+    begun: Option<(String, Vec<Counted>)>,
 }
 
 impl Default for Sample {
     fn default() -> Self {
         let followers = broadcast::Sender::new(KEPT);
-        Self(Arc::new(Shared { recent: Mutex::default(), followers }))
+        Self(Arc::new(Shared { recent: Mutex::default(), sums: Mutex::default(), followers }))
     }
 }
 
 impl Sample {
+    /// Sums up what was dropped since a moment, at which the counters stood so. What is in the ring from before was
+    /// counted before.
+    pub fn begin(&self, since: String, counted: Vec<Counted>) {
+        let mut sums = self.0.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        sums.begun.get_or_insert((since, counted));
+    }
+
+    /// The greatest sums of what a filter wants, beside the counters as they are now.
+    #[must_use]
+    pub fn top(&self, most: usize, filter: &Filter, now: &Drops) -> Top {
+        let sums = self.0.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = sums.begun.as_ref().map_or(&[][..], |(_, counted)| counted);
+        let since = sums.begun.as_ref().map(|(since, _)| since.clone());
+        Top { since, ..sums.aggregate.top(most, filter, (&now.counted, before), now.not_sampled) }
+    }
+
     /// Takes a drop; the oldest makes room.
     pub fn push(&self, drop: Drop) {
+        let mut sums = self.0.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        if sums.begun.as_ref().is_none_or(|(begun, _)| *begun <= drop.time) {
+            sums.aggregate.add(&drop);
+        }
+        std::mem::drop(sums);
         let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if recent.len() == KEPT {
             recent.pop_front();

@@ -3,10 +3,13 @@
 
 pub mod adviser;
 pub mod agent;
+pub mod aggregate;
+pub mod capture;
 mod change;
 pub mod client;
 pub mod control;
 pub mod drops;
+pub mod filter;
 pub mod flows;
 mod foresight;
 pub mod hex;
@@ -18,5 +21,6 @@ pub mod page;
 mod patience;
 mod peer;
 pub mod request;
+mod sampled;
 pub mod status;
 pub mod time;

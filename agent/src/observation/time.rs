@@ -1,6 +1,6 @@
 //! Moments as text: RFC 3339, in UTC, to the millisecond.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// `2026-11-20T16:50:49.123Z`. Moments before 1970 read as 1970.
 #[must_use]
@@ -19,10 +19,35 @@ pub fn now() -> String {
     text(SystemTime::now())
 }
 
+/// Since 1970, of a text as [`text`] writes it; `None` of any other.
+#[must_use]
+pub fn read(text: &str) -> Option<Duration> {
+    let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
+    let numbers = |text: &str, between: char| -> Option<[u64; 3]> {
+        let parts: Option<Vec<u64>> = text.split(between).map(|part| part.parse().ok()).collect();
+        parts?.try_into().ok()
+    };
+    let [year, month, day] = numbers(date, '-')?;
+    let (clock, millis) = clock.split_once('.')?;
+    let [hour, minute, second] = numbers(clock, ':')?;
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || year < 1970 {
+        return None;
+    }
+    // From March on, so that a leap day ends a year: the inverse of [`date`].
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year / 400, year % 400);
+    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    let days = era * ERA + of_era * 365 + of_era / 4 - of_era / 100 + of_year - DAYS_TO_1970;
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
+    Some(Duration::from_secs(seconds) + Duration::from_millis(millis.parse().ok()?))
+}
+
+/// Days from the first of March of the year 0 to 1970-01-01, and days in 400 years.
+const DAYS_TO_1970: u64 = 719_468;
+const ERA: u64 = 146_097;
+
 /// The Gregorian date of a day since 1970-01-01. Years are counted from March, so that a leap day ends one.
 fn date(days: u64) -> (u64, u64, u64) {
-    const DAYS_TO_1970: u64 = 719_468;
-    const ERA: u64 = 146_097;
     let days = days + DAYS_TO_1970;
     let (era, of_era) = (days / ERA, days % ERA);
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -35,9 +60,18 @@ fn date(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for seconds in (0..4_200_000_000).step_by(86_399 * 37) {
+            let moment = Duration::from_secs(seconds) + Duration::from_millis(seconds % 1000);
+            assert_eq!(read(&text(UNIX_EPOCH + moment)), Some(moment));
+        }
+        for other in ["", "2026-11-20", "2026-13-20T00:00:00.000Z", "T", "2026-11-20T16:50:49Z"] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn moments_read_as_the_calendar_has_them() {

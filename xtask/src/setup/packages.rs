@@ -42,6 +42,7 @@ pub const RUN: &[Package] = &[
     Package { name: "openssh-client", program: "ssh", reason: "is that operator" },
     Package { name: "prometheus", program: "prometheus", reason: "reads the metrics through every change" },
     Package { name: "bpftool", program: "bpftool", reason: "looks at loaded programs from outside" },
+    Package { name: "tshark", program: "tshark", reason: "opens captures of drops, as Wireshark does" },
     Package { name: "tcpdump", program: "tcpdump", reason: "shows frames, in the demo left running" },
 ];
 

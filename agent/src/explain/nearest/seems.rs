@@ -10,7 +10,7 @@ use crate::explain::who::Who;
 /// Ranges wider than this say nothing about a port in them: the dynamic ones of RPC.
 const TELLING: u16 = 64;
 
-/// The service, as the documents print it, that a packet to this port most likely asks for: one of the destination's
+/// The service, by the name the documents have for it, that a packet to this port most likely asks for: one of the destination's
 /// roles first, then one that the source's roles ask for, then any of the edition.
 #[must_use]
 pub fn seems(
@@ -33,7 +33,12 @@ pub fn seems(
         (!answers, !asks)
     };
     // The first of the best: `min_by_key` keeps the first of equals, which is the one that counts.
-    catalogue.flows(site.edition).filter(on_port).min_by_key(rank).map(|flow| flow.service.clone())
+    catalogue.flows(site.edition).filter(on_port).min_by_key(rank).map(|flow| short(&flow.service))
+}
+
+/// A service's name without what the documents say of it in parentheses and behind them.
+fn short(service: &str) -> String {
+    service.split_once(" (").map_or(service, |(name, _)| name).to_owned()
 }
 
 /// Whether some machine of the site answers the flow on this port.

@@ -1,0 +1,125 @@
+//! The screen's life: it asks the agent, listens to keys and signals, and gives the terminal back however it ends.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use futures::StreamExt as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::observation::client::Client;
+
+use super::draw::draw;
+use super::state::{Order, Snapshot, State};
+
+/// How often the agent is asked.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// How long it may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Drops asked for: what the largest screen shows.
+const DROPS: &str = "/v1/drops?most=60";
+
+/// Shows what the agent at `socket` says until a key or a signal ends it.
+///
+/// # Errors
+/// If there is no terminal, or the agent may not be asked.
+pub async fn run(socket: &Path) -> Result<()> {
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        bail!("top needs a terminal; `cmgate status`, `flows` and `drops --follow` do without");
+    }
+    // Who may not ask is told so before the screen is taken.
+    Client::connect(socket).await?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+    // It restores the terminal when the program panics, too.
+    let mut terminal = ratatui::try_init().context("cannot take the terminal")?;
+    let _restored = Restored;
+    let mut heard = listen(socket.to_owned());
+    let mut keys = EventStream::new();
+    let mut state = State::default();
+    loop {
+        terminal.draw(|frame| draw(frame, &state)).context("cannot draw")?;
+        tokio::select! {
+            snapshot = heard.recv() => match snapshot {
+                Some(snapshot) => state.take(snapshot),
+                None => bail!("nobody asks the agent any more"),
+            },
+            event = keys.next() => match event {
+                Some(Ok(Event::Key(key))) => {
+                    if let Some(order) = order(key) && !state.obey(order) {
+                        return Ok(());
+                    }
+                }
+                // Of another size it is drawn anew; the rest says nothing.
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error).context("cannot read keys"),
+                None => return Ok(()),
+            },
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => return Ok(()),
+        }
+    }
+}
+
+/// Gives the terminal back.
+struct Restored;
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        ratatui::restore();
+    }
+}
+
+fn order(key: KeyEvent) -> Option<Order> {
+    if key.kind == KeyEventKind::Release {
+        return None;
+    }
+    match key.code {
+        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Order::Quit),
+        KeyCode::Char('q') | KeyCode::Esc => Some(Order::Quit),
+        KeyCode::Char('p') => Some(Order::Pause),
+        KeyCode::Char('s') => Some(Order::Sort),
+        KeyCode::Tab => Some(Order::Next),
+        _ => None,
+    }
+}
+
+/// Asks the agent every now and then, beside the screen: an agent that is slow to answer holds up no key.
+fn listen(socket: PathBuf) -> mpsc::Receiver<Result<Snapshot, String>> {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let begun = Instant::now();
+        let mut ticks = tokio::time::interval(REFRESH);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let asked = tokio::time::timeout(PATIENCE, ask(&socket, begun)).await;
+            let heard = match asked {
+                Ok(Ok(Some(snapshot))) => Ok(snapshot),
+                Ok(Ok(None)) => Err(format!("no agent answers at {}", socket.display())),
+                Ok(Err(error)) => Err(format!("{error:#}")),
+                Err(_elapsed) => Err(format!("the agent says nothing for {} s", PATIENCE.as_secs())),
+            };
+            if sender.send(heard).await.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+async fn ask(socket: &Path, begun: Instant) -> Result<Option<Snapshot>> {
+    let Some(mut agent) = Client::connect(socket).await? else { return Ok(None) };
+    let status = agent.get("/v1/status").await?;
+    let at = begun.elapsed();
+    let flows = agent.get("/v1/flows").await?;
+    let drops = agent.get(DROPS).await?;
+    Ok(Some(Snapshot { status, flows, drops, at }))
+}
