@@ -131,6 +131,10 @@ impl Tables for Memory {
         self.table(table).get(index as usize).cloned()
     }
 
+    fn port_noted(&self, index: u32) -> bool {
+        self.port_until(index) != 0
+    }
+
     fn port_until(&self, index: u32) -> u64 {
         self.ports.borrow().get(index as usize).copied().unwrap_or(0)
     }

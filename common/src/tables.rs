@@ -37,10 +37,13 @@ pub trait Tables: Opaque {
     /// An entry of a table; `None` past its end.
     fn entry(&self, table: Table, index: u32) -> Option<Self::Entry>;
 
-    /// Ticks until which a flow with this initiator's port may live; see [`crate::engine::flows`].
+    /// Whether a flow may have this initiator's port; see [`crate::engine::flows`].
+    fn port_noted(&self, index: u32) -> bool;
+
+    /// Ticks until which a flow with this initiator's port may live.
     fn port_until(&self, index: u32) -> u64;
 
-    /// Writes what [`Self::port_until`] reads.
+    /// Writes what [`Self::port_until`] reads, and notes the port.
     fn keep_port(&self, index: u32, until: u64);
 
     /// Counts one.

@@ -94,11 +94,21 @@ impl Maps {
         unsafe { read_volatile(&raw const self.control.rows[(ifindex % INTERFACE_PLACES) as usize]) }
     }
 
+    /// A port's number, as a verifier can bound it: before Linux 6.10 it knows nothing of what `|` made of two values, and
+    /// the compiler, which does, would leave the mask out.
     #[inline(always)]
-    fn port(&self, index: u32) -> *const u64 {
-        // Before Linux 6.10 a verifier knows nothing of what `|` made of two values, and the compiler, which does, would
-        // leave the mask out.
-        &raw const self.control.ports[(hide(index.into(), self.zero) % u64::from(PORTS)) as usize]
+    fn port(&self, index: u32) -> usize {
+        (hide(index.into(), self.zero) % u64::from(PORTS)) as usize
+    }
+
+    #[inline(always)]
+    fn until(&self, port: usize) -> *mut u64 {
+        (&raw const self.control.ports_until[port]).cast_mut()
+    }
+
+    #[inline(always)]
+    fn noted(&self, port: usize) -> *mut u64 {
+        (&raw const self.control.ports[port / 64]).cast_mut()
     }
 
     /// Drop events a CPU may send in one window.
@@ -187,15 +197,35 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn port_until(&self, index: u32) -> u64 {
-        // SAFETY: it points into the map's one value; volatile because other CPUs write it.
-        unsafe { read_volatile(self.port(index)) }
+    fn port_noted(&self, index: u32) -> bool {
+        let port = self.port(index);
+        // SAFETY: it points into the map's one value; volatile because others write it.
+        unsafe { read_volatile(self.noted(port)) >> (port % 64) & 1 != 0 }
     }
 
     #[inline(always)]
+    fn port_until(&self, index: u32) -> u64 {
+        // SAFETY: it points into the map's one value; volatile because other CPUs write it.
+        unsafe { read_volatile(self.until(self.port(index))) }
+    }
+
+    /// The bit is stored even where it is set: the agent clears it and then reads the time again, so whichever of the two
+    /// stores to it comes last, a flow's bit ends up set.
+    #[inline(always)]
     fn keep_port(&self, index: u32, until: u64) {
-        // SAFETY: as above; a whole word at once.
-        unsafe { write_volatile(self.port(index).cast_mut(), until) };
+        let port = self.port(index);
+        // SAFETY: both point into the map's one value; a whole word at once.
+        let noted = unsafe {
+            write_volatile(self.until(port), until);
+            MapEntry(NonNull::new_unchecked(self.noted(port)))
+        };
+        // Only another port of the same word, noted at this instant, can come between.
+        for _ in 0..4 {
+            let word = noted.load(0);
+            if noted.replace(word, word | 1 << (port % 64)) {
+                break;
+            }
+        }
     }
 
     #[inline(always)]
@@ -291,6 +321,11 @@ impl Tables for ReadOnly {
     #[inline(always)]
     fn entry(&self, table: Table, index: u32) -> Option<ReadOnlyEntry> {
         self.0.entry(table, index).map(ReadOnlyEntry)
+    }
+
+    #[inline(always)]
+    fn port_noted(&self, index: u32) -> bool {
+        self.0.port_noted(index)
     }
 
     #[inline(always)]

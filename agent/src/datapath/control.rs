@@ -121,18 +121,41 @@ impl ControlBlock {
         &self.0.words()[offset_of!(Control, rows) / WORD + (ifindex % INTERFACE_PLACES) as usize]
     }
 
+    fn ports(&self) -> &[AtomicU64] {
+        &self.1.words()[offset_of!(Control, ports) / size_of::<u64>()..][..PORTS as usize / 64]
+    }
+
+    fn ports_until(&self) -> &[AtomicU64] {
+        &self.1.words()[offset_of!(Control, ports_until) / size_of::<u64>()..][..PORTS as usize]
+    }
+
     /// Forgets which ports flows have.
     pub fn forget_ports(&self) {
-        let start = offset_of!(Control, ports) / WORD;
-        for word in &self.0.words()[start..start + 2 * PORTS as usize] {
+        for word in self.ports_until().iter().chain(self.ports()) {
             word.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Notes until when a flow may live that has a port, by the port's place; a longer life stays.
+    /// Notes that a flow has a port, by the port's place, and until when it may live; a longer life stays.
     pub fn keep_port(&self, place: u32, until: u64) {
-        let start = offset_of!(Control, ports) / size_of::<u64>();
-        self.1.words()[start + (place % PORTS) as usize].fetch_max(until, Ordering::Relaxed);
+        let place = (place % PORTS) as usize;
+        self.ports_until()[place].fetch_max(until, Ordering::SeqCst);
+        self.ports()[place / 64].fetch_or(1 << (place % 64), Ordering::SeqCst);
+    }
+
+    /// Forgets the ports that no flow can have any more. The programs store a port's time before its bit: one that comes
+    /// back in between is seen by the second look, or its bit is stored after this one's clearing.
+    pub fn forget_quiet_ports(&self, now: u64) {
+        for (port, until) in self.ports_until().iter().enumerate() {
+            let (noted, bit) = (&self.ports()[port / 64], 1 << (port % 64));
+            if until.load(Ordering::Relaxed) > now || noted.load(Ordering::Relaxed) & bit == 0 {
+                continue;
+            }
+            noted.fetch_and(!bit, Ordering::SeqCst);
+            if until.load(Ordering::SeqCst) > now {
+                noted.fetch_or(bit, Ordering::SeqCst);
+            }
+        }
     }
 
     /// How many drop events a CPU may send in a window.

@@ -159,6 +159,21 @@ pub fn usage(root: &Path) -> Result<Option<Vec<MapUse>>, Error> {
     map_uses(&pins, &control, &names, &counters::stats(&pins)?, now(&pins)?.ticks).map(Some)
 }
 
+/// Forgets the initiators' ports that no flow below `root` can have any more, so that packets with them are told again by
+/// one read to belong to none.
+///
+/// # Errors
+///
+/// As for [`inspect`].
+pub fn forget_quiet_ports(root: &Path) -> Result<(), Error> {
+    let pins = Pins::below(root);
+    pins.check()?;
+    if pins.exist()? {
+        ControlBlock::open(&pins)?.forget_quiet_ports(now(&pins)?.ticks);
+    }
+    Ok(())
+}
+
 pub(super) fn now(pins: &Pins) -> Result<Moment, Error> {
     let clock = pins.program(load::CLOCK);
     let clock = sys::open_pin(&clock).map_err(|source| Error::pin("cannot open", &clock, source))?;

@@ -52,7 +52,9 @@ pub use enforced::{Enforced, KnownFlow, enforced, timeouts};
 pub use error::{Error, OLDEST};
 pub use events::{DropEvent, Events};
 pub use identity::{CountersId, counters_id};
-pub use inspect::{FlowCounters, Live, LiveInterface, MapUse, OutcomeCount, ProgramUse, inspect, usage};
+pub use inspect::{
+    FlowCounters, Live, LiveInterface, MapUse, OutcomeCount, ProgramUse, forget_quiet_ports, inspect, usage,
+};
 pub use lookup::{FlowEntry, Ruling, Sought, entries, ruling};
 pub use nic::{Attached, Egress, Mode, Nic, Note, Xdp};
 pub use probe::{Hook, Judgement, Probe};

@@ -18,7 +18,7 @@ const NEARLY_FULL: u64 = 75;
 /// The warnings' subject.
 const ABOUT: &str = "flow-table";
 
-/// Looks at the tables for as long as the agent lives.
+/// Looks at the tables for as long as the agent lives, and forgets the ports that flows no longer have.
 pub async fn watch(pins: PathBuf, board: Board) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -33,6 +33,8 @@ pub async fn watch(pins: PathBuf, board: Board) {
         };
         board.warn(ABOUT, strained.values().cloned());
         gauge.tell(&strained);
+        let forgotten = datapath::forget_quiet_ports(&pins);
+        board.warn("ports", forgotten.err().map(|error| format!("the ports of former flows stay noted: {error}")));
     }
 }
 

@@ -22,16 +22,19 @@ pub struct Control {
     pub events_per_window: u32,
     /// Always 0; see [`crate::opaque::Opaque`].
     pub zero: u32,
-    /// Ticks until which a flow may live whose initiator has this port: a bank for TCP, one for everything else. Here
+    /// A bit for each port that a flow's initiator may have: a bank for TCP, one for everything else. Set by the programs,
+    /// cleared by the agent once no flow with the port can be alive. Small enough to stay in the nearest cache, and here
     /// because what stands in this value is read without a look-up.
-    pub ports: [u64; PORTS as usize],
+    pub ports: [u64; PORTS as usize / 64],
+    /// Ticks until which a flow whose initiator has the port may live, by the same number.
+    pub ports_until: [u64; PORTS as usize],
     /// The generations side by side; nothing is written to the last.
     pub slots: [Slot; SLOT_MASK as usize + 1],
     /// The row of the counters that an interface has, by its index modulo [`INTERFACE_PLACES`].
     pub rows: [u32; INTERFACE_PLACES as usize],
 }
 
-/// Words of [`Control::ports`].
+/// Ports of both banks of [`Control::ports`].
 pub const PORTS: u32 = 2 * 65_536;
 
 /// A window of the event limit is `1 << EVENT_WINDOW_SHIFT` ticks.

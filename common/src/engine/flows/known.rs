@@ -34,8 +34,9 @@ pub fn go_on<T: Tables>(tables: &T, question: &Question) -> u64 {
     } else if found.meta.is_in(State::Half) && (from_initiator || proves_open(question)) {
         found.becomes(found.meta.in_state(State::Open));
     }
-    touch(tables, &found.entry);
-    ports::touch(tables, question, if from_initiator { question.source_port() } else { question.to().port });
+    if touch(tables, &found.entry) {
+        ports::note(tables, question, if from_initiator { question.source_port() } else { question.to().port });
+    }
     verdict
 }
 

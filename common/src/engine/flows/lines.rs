@@ -160,11 +160,13 @@ fn worth<T: Tables>(tables: &T, table: Table, key: &Key, new: Meta, entry: &T::E
     }
 }
 
-/// Notes that an entry had a packet, if its last one was a while ago.
+/// Notes that an entry had a packet, if its last one was a while ago; says whether it was.
 #[inline(always)]
-pub(super) fn touch<T: Tables>(tables: &T, entry: &T::Entry) {
+pub(super) fn touch<T: Tables>(tables: &T, entry: &T::Entry) -> bool {
     let now = tables.now();
-    if now.saturating_sub(entry.load(word::SEEN)) > u64::from(tables.slot().timeouts.freshness) {
+    let stale = now.saturating_sub(entry.load(word::SEEN)) > u64::from(tables.slot().timeouts.freshness);
+    if stale {
         entry.store(word::SEEN, now);
     }
+    stale
 }

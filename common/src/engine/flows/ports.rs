@@ -1,5 +1,6 @@
-//! The ports of flows' initiators, for TCP and for everything else: until when a flow that has one may live. A packet
-//! whose port no live flow has is told from the others by one read.
+//! The ports of flows' initiators, for TCP and for everything else: a bit each, so that a packet whose port no flow has is
+//! told from the others by one read. A bit outlives its flows until the agent clears it: then the flow table is asked in
+//! vain, and nothing else comes of it.
 
 use crate::layout::control::Timeouts;
 use crate::packet::Traits;
@@ -25,9 +26,10 @@ pub(super) const fn longest(tcp: bool, timeouts: &Timeouts) -> u32 {
     answered.saturating_add(timeouts.unanswered)
 }
 
-/// Notes that a flow has `port` as its initiator's, if that was last noted a while ago.
+/// Notes that a flow has `port` as its initiator's, if that was last noted a while ago. Whenever the flow's entry is written
+/// is often enough.
 #[inline(always)]
-pub(super) fn touch<T: Tables>(tables: &T, question: &Question, port: u32) {
+pub(super) fn note<T: Tables>(tables: &T, question: &Question, port: u32) {
     let traits = Traits(question.traits);
     let place = place(traits, port);
     let timeouts = &tables.slot().timeouts;
@@ -41,5 +43,5 @@ pub(super) fn touch<T: Tables>(tables: &T, question: &Question, port: u32) {
 /// Whether some flow with this initiator's port may be alive.
 #[inline(always)]
 pub(super) fn alive<T: Tables>(tables: &T, traits: Traits, port: u32) -> bool {
-    tables.port_until(place(traits, port)) > tables.now()
+    tables.port_noted(place(traits, port))
 }

@@ -17,7 +17,6 @@ pub(super) const OWN_REQUEST: u32 = 1 << 16;
 #[inline(always)]
 pub fn initiate<T: Tables>(tables: &T, question: &Question) {
     let (key, from_is_high) = Key::of(question.protocol(), question.from(), question.to());
-    ports::touch(tables, question, question.source_port());
     if let Some(mut found) = find(tables, Table::Answered, &key) {
         if !(question.is(Traits::OPENS) && found.meta.is_in(State::Closing)) {
             // Of which generation it is stays as it was: the answer is judged again, and gets the name it has by now.
@@ -26,18 +25,27 @@ pub fn initiate<T: Tables>(tables: &T, question: &Question) {
             } else if found.meta.is_in(State::Half) && !question.is(Traits::OPENS) {
                 found.becomes(found.meta.in_state(State::Open));
             }
-            return touch(tables, &found.entry);
+            return go_on(tables, question, &found.entry);
         }
         // The port is used again: the new connection has to be answered itself.
         found.becomes(Meta::FREE);
     } else if let Some(found) = find(tables, Table::Pending, &key) {
-        return touch(tables, &found.entry);
+        return go_on(tables, question, &found.entry);
     }
     if question.is(Traits::ABORTS) {
         return;
     }
+    ports::note(tables, question, question.source_port());
     let meta = Meta::unanswered(question.origin, from_is_high, tables.slot().generation);
     insert(tables, Table::Pending, &key, Record { meta, verdict: Verdict(question.verdict), note: 0 });
+}
+
+/// Notes that a flow had a packet of its initiator's.
+#[inline(always)]
+fn go_on<T: Tables>(tables: &T, question: &Question, entry: &T::Entry) {
+    if touch(tables, entry) {
+        ports::note(tables, question, question.source_port());
+    }
 }
 
 /// [`super::Flows::expect`], in line.
@@ -48,6 +56,6 @@ pub fn expect<T: Tables>(tables: &T, question: &Question) {
     let (key, from_is_high) = Key::of(question.protocol(), question.from(), Endpoint { address, port: 0 });
     let own = if question.origin == Origin::Own as u32 { OWN_REQUEST } else { 0 };
     let meta = Meta::new(State::Unanswered, Origin::Expected, from_is_high, tables.slot().generation);
-    ports::touch(tables, question, question.source_port());
+    ports::note(tables, question, question.source_port());
     insert(tables, Table::Pending, &key, Record { meta, verdict, note: question.destination_port() | own });
 }
