@@ -143,6 +143,11 @@ impl ControlBlock {
         self.ports()[place / 64].fetch_or(1 << (place % 64), Ordering::SeqCst);
     }
 
+    /// How many ports are noted.
+    pub fn noted_ports(&self) -> u64 {
+        self.ports().iter().map(|word| u64::from(word.load(Ordering::Relaxed).count_ones())).sum()
+    }
+
     /// Forgets the ports that no flow can have any more. The programs store a port's time before its bit: one that comes
     /// back in between is seen by the second look, or its bit is stored after this one's clearing.
     pub fn forget_quiet_ports(&self, now: u64) {

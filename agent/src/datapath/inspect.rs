@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use aya::programs::{ProgramInfo, loaded_programs};
-use cmgate_common::layout::control::Flags;
+use cmgate_common::layout::control::{Flags, PORTS};
 use cmgate_common::layout::counters::{Count, Stat};
 use cmgate_common::layout::entry::Table;
 use cmgate_common::layout::{SLOTS, VERSION};
@@ -260,6 +260,12 @@ fn map_uses(
             evicted: None,
         },
     ];
+    uses.push(MapUse {
+        map: "ports",
+        entries: control.noted_ports(),
+        capacity: u64::from(PORTS),
+        evicted: None,
+    });
     for (map, table, spec) in occupancy::AGEING {
         let (entries, capacity) = spec.shared(&pins.map(spec.name))?;
         let entries = occupancy::alive(&entries, table, &timeouts, now);

@@ -1,6 +1,11 @@
 //! A generation's life: published, proved, refused, taken over, grown.
 
-use cmgate::datapath::{Datapath, Error, Hook, Judgement, Live, Sizes, Xdp};
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use cmgate::datapath::{
+    Datapath, Error, Generation, Hook, IdleTimes, Judgement, Live, Parameters, Sizes, Xdp, forget_quiet_ports,
+};
 use cmgate_common::reason::Reason;
 
 use crate::gate::{Cable, FLOW, PORT, Policy, Root, SMALL, frame, ip};
@@ -167,4 +172,35 @@ pub fn another_capacity_carries_the_flows_over() {
     assert_eq!(after.entries, before.entries);
     drop(datapath);
     assert!(root.live().interfaces[0].mode.is_some());
+}
+
+pub fn ports_are_noted_while_their_flows_can_live() {
+    let root = Root::new("ports");
+    let cable = Cable::new("gate", 4);
+    let mut datapath = root.open();
+    let policy = Policy::new();
+    policy.publish(&mut datapath);
+    datapath.attach(&cable.nic, Xdp::Auto).unwrap();
+    ip("addr add 10.9.0.1/32 dev gate");
+    ip("route add 10.7.0.0/16 dev gate src 10.9.0.1");
+    ip("neigh replace 10.7.7.7 lladdr 02:00:00:00:00:01 dev gate");
+    let socket = || UdpSocket::bind("10.9.0.1:0").unwrap();
+    let ask = |from: &UdpSocket| from.send_to(b"question", ("10.7.7.7", 6000)).unwrap();
+    let noted = || root.live().maps.iter().find(|map| map.map == "ports").unwrap().entries;
+    assert_eq!(noted(), 0);
+    let (long, short) = (socket(), socket());
+    ask(&long);
+    forget_quiet_ports(root.path()).unwrap();
+    assert_eq!(noted(), 1, "its flow lives for minutes");
+    let moment = Duration::from_millis(1);
+    let idle = IdleTimes { udp: moment, unanswered: moment, ..IdleTimes::default() };
+    let parameters = Parameters { idle, ..Parameters::default() };
+    datapath.publish(&Generation { parameters, ..policy.generation() }, |_, _| Ok(())).unwrap();
+    ask(&short);
+    assert_eq!(noted(), 2);
+    let late = Instant::now() + Duration::from_secs(10);
+    while noted() != 1 {
+        assert!(Instant::now() < late, "a port is noted whose flow died after {moment:?}");
+        forget_quiet_ports(root.path()).unwrap();
+    }
 }
