@@ -31,6 +31,10 @@ pub enum Yardstick {
     Pass,
     /// The same program where no events are sent.
     NoEvents,
+    /// nftables on the interface's ingress, with nothing of the policy but a set of networks and one of ports.
+    NftIngress,
+    /// nftables with the ruleset that `cmgate export` writes of the site.
+    NftExport,
 }
 
 /// One line of the table.
@@ -67,6 +71,10 @@ pub fn all(sizes: &[u32]) -> Vec<Case> {
     let plain = Setting { networks: 1_000, events: EVENTS, flows: 0, opening: false };
     let [unknown, _] = denied(plain.networks);
     cases.push(Case { name: "live deny v4, events against none", yardstick: Yardstick::NoEvents, ..unknown });
+    let [unknown, _] = denied(plain.networks);
+    cases.push(Case { name: "live deny v4, by nftables at ingress", yardstick: Yardstick::NftIngress, ..unknown });
+    let [unknown, _] = denied(plain.networks);
+    cases.push(Case { name: "live deny v4, by the exported ruleset", yardstick: Yardstick::NftExport, ..unknown });
     let (v4, v6) = machine(0, 7);
     let hit = Draw { service: true, ..draws(Kind::Networks, 0, plain.networks, 0) };
     let policy = |name, packet, live, yardstick| Case {

@@ -56,7 +56,7 @@ mod tests {
         assert!(!limits.is_empty());
         for (name, limit) in limits {
             assert!(cases.contains(&name), "there is no case {name:?}");
-            assert!((1.0..100.0).contains(&limit), "{name} = {limit}");
+            assert!((0.01..100.0).contains(&limit), "{name} = {limit}");
         }
     }
 }

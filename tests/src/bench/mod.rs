@@ -26,6 +26,7 @@ use cases::{Case, Setting, Yardstick};
 use cmgate::datapath::{Stopwatch, Timed};
 use receiver::Receiver;
 use rounds::Subject;
+use site::Site;
 use stand::Stand;
 
 /// What is measured, and how thoroughly.
@@ -79,16 +80,30 @@ pub fn run(plan: &Plan) -> Result<Report> {
         }
     }
     let receiver = Receiver::new()?;
+    let mut filtered: Vec<(Yardstick, Receiver)> = Vec::new();
+    for case in &cases {
+        let ruleset = match case.yardstick {
+            Yardstick::NftIngress => Site::new(case.setting.networks)?.at_ingress(),
+            Yardstick::NftExport => Site::new(case.setting.networks)?.exported()?,
+            Yardstick::Drop | Yardstick::Pass | Yardstick::NoEvents => continue,
+        };
+        filtered.push((case.yardstick, Receiver::behind(&ruleset)?));
+    }
     let on =
         |setting| stands.iter().find(|stand| stand.setting == setting).context("every setting has a stand");
     let subjects = cases.iter().map(|case| {
         let stand = on(case.setting)?;
         let yardstick = match case.yardstick {
             Yardstick::Drop => Stopwatch::new(Timed::Drop, case.draw)?,
-            Yardstick::Pass => Stopwatch::new(Timed::Pass, case.draw)?,
+            Yardstick::Pass | Yardstick::NftIngress | Yardstick::NftExport => {
+                Stopwatch::new(Timed::Pass, case.draw)?
+            }
             Yardstick::NoEvents => on(silent(case))?.stopwatch(case)?,
         };
-        Ok(Subject { case, stand, receiver: &receiver, program: stand.stopwatch(case)?, yardstick })
+        let other = filtered.iter().find(|(of, _)| *of == case.yardstick);
+        let yardstick_receiver = other.map_or(&receiver, |(_, receiver)| receiver);
+        let program = stand.stopwatch(case)?;
+        Ok(Subject { case, stand, receiver: &receiver, yardstick_receiver, program, yardstick })
     });
     let measured = rounds::run(&subjects.collect::<Result<Vec<_>>>()?, plan.effort)?;
     Ok(Report::of(measured, plan.effort))

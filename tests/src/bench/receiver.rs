@@ -1,17 +1,17 @@
 //! Where live packets are received: a host of its own, with sockets that what is admitted comes to.
 
+use std::fs;
+use std::io::Write as _;
 use std::net::UdpSocket;
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cmgate_common::draw::{self, SERVICES};
 
-use super::site::HOST;
+use super::site::{HOST, NIC};
 use crate::link::{self, End};
 use crate::netns::Netns;
-
-/// The interface that packets come by.
-pub const NIC: &str = "eth0";
 
 /// This host, on a link to a gateway that nobody is behind.
 pub struct Receiver {
@@ -55,6 +55,36 @@ impl Receiver {
                 .collect::<Result<_, _>>()
         })?;
         Ok(Self { host, _gateway: gateway, _sockets: sockets.context("cannot open a socket")? })
+    }
+
+    /// Makes one whose kernel filters by this ruleset, too.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::new`]; where `nft` does not take the ruleset.
+    pub fn behind(ruleset: &str) -> Result<Self> {
+        let receiver = Self::new()?;
+        let mut nft = receiver.host.command("nft");
+        let mut child = nft.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        child.stdin.take().context("its input is a pipe")?.write_all(ruleset.as_bytes())?;
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "nft: {}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(receiver)
+    }
+
+    /// Datagrams that came up to UDP so far, whether a socket had room for them or not.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel's counters cannot be read.
+    pub fn came_up(&self) -> Result<u64> {
+        let snmp = self.run(|| fs::read_to_string("/proc/thread-self/net/snmp"))??;
+        let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Udp: "));
+        let (names, counts) = (lines.next(), lines.next());
+        let (names, counts) = names.zip(counts).context("no counters of UDP")?;
+        let wanted = |name: &str| ["InDatagrams", "NoPorts", "RcvbufErrors"].contains(&name);
+        let counts = names.split(' ').zip(counts.split(' ')).filter(|(name, _)| wanted(name));
+        counts.map(|(name, count)| count.parse::<u64>().with_context(|| format!("{name} {count}"))).sum()
     }
 
     /// Runs `f` on a thread inside it; see [`Netns::run`].

@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use cmgate::datapath::Stopwatch;
 
-use super::cases::{Case, Setting};
-use super::receiver::{NIC, Receiver};
+use super::cases::{Case, Setting, Yardstick};
+use super::receiver::Receiver;
+use super::site::NIC;
 use super::stand::Stand;
 
 /// The least share of packets that must be judged as their case says. Of many flows a few find their places in the
@@ -31,6 +32,8 @@ pub struct Subject<'a> {
     pub stand: &'a Stand,
     /// Where its live packets are received.
     pub receiver: &'a Receiver,
+    /// Where the yardstick's are.
+    pub yardstick_receiver: &'a Receiver,
     /// The program.
     pub program: Stopwatch,
     /// The yardstick.
@@ -104,13 +107,19 @@ impl Subject<'_> {
         ensure!(all > 0.0, "{name}: no packet came to the program");
         let share = wanted / all;
         ensure!(share >= LEAST_SHARE, "{name}: only {share:.3} of the packets were judged as they should");
+        if matches!(self.case.yardstick, Yardstick::NftIngress | Yardstick::NftExport) {
+            let before = self.yardstick_receiver.came_up()?;
+            self.yardstick_time(repeat / 10)?;
+            let came_up = self.yardstick_receiver.came_up()? - before;
+            ensure!(came_up == 0, "{name}: nftables admits {came_up} of {} packets", repeat / 10);
+        }
         Ok((repeat, share))
     }
 
     fn calibrate(&self, lap: Duration) -> Result<u32> {
         let mut repeat = 1_000;
         loop {
-            let took = self.time(&self.program, repeat)?;
+            let took = self.program_time(repeat)?;
             if took >= lap.mul_f64(0.8) {
                 return Ok(repeat);
             }
@@ -124,18 +133,26 @@ impl Subject<'_> {
     fn pair(&self, repeat: u32, program_first: bool) -> Result<(f64, f64)> {
         let each = |took: Duration| took.as_secs_f64() * 1e9 / f64::from(repeat);
         if program_first {
-            let program = self.time(&self.program, repeat)?;
-            Ok((each(program), each(self.time(&self.yardstick, repeat)?)))
+            let program = self.program_time(repeat)?;
+            Ok((each(program), each(self.yardstick_time(repeat)?)))
         } else {
-            let yardstick = self.time(&self.yardstick, repeat)?;
-            Ok((each(self.time(&self.program, repeat)?), each(yardstick)))
+            let yardstick = self.yardstick_time(repeat)?;
+            Ok((each(self.program_time(repeat)?), each(yardstick)))
         }
     }
 
-    fn time(&self, stopwatch: &Stopwatch, repeat: u32) -> Result<Duration> {
+    fn program_time(&self, repeat: u32) -> Result<Duration> {
+        self.time(&self.program, self.receiver, repeat)
+    }
+
+    fn yardstick_time(&self, repeat: u32) -> Result<Duration> {
+        self.time(&self.yardstick, self.yardstick_receiver, repeat)
+    }
+
+    fn time(&self, stopwatch: &Stopwatch, receiver: &Receiver, repeat: u32) -> Result<Duration> {
         let packet = &self.case.packet;
         if self.case.live {
-            Ok(self.receiver.run(|| stopwatch.receive(packet, repeat, NIC))??)
+            Ok(receiver.run(|| stopwatch.receive(packet, repeat, NIC))??)
         } else {
             Ok(stopwatch.time(packet, repeat)?)
         }

@@ -9,10 +9,14 @@ use cmgate::catalogue::Catalogue;
 use cmgate::compiler::image::{Image, build};
 use cmgate::compiler::lines::{Machine, compile};
 use cmgate::compiler::policy::Policy;
-use cmgate::config::{self, Memory};
+use cmgate::config::{self, Host, Memory};
 use cmgate::datapath::{Generation, Parameters};
+use cmgate::export::nft;
 use cmgate_common::draw::{self, SERVICES};
 use cmgate_common::layout::control::Flags;
+
+/// The interface that packets come by.
+pub const NIC: &str = "eth0";
 
 /// This host, which is a management point and relays.
 pub const HOST: (Ipv4Addr, Ipv6Addr) =
@@ -23,6 +27,8 @@ pub const BEHIND: (Ipv4Addr, Ipv6Addr) =
 
 /// A site of this many networks, each a /24 and a /64.
 pub struct Site {
+    networks: u32,
+    host: Host,
     policy: Policy,
     image: Image,
 }
@@ -41,10 +47,36 @@ impl Site {
             Err(report) => bail!("the files of this benchmark are wrong:\n{report}"),
         };
         let own = [format!("{}/24", HOST.0).parse()?, format!("{}/64", HOST.1).parse()?].to_vec();
-        let machine = Machine { own, interfaces: vec![(1, "eth0".to_owned())] };
+        let machine = Machine { own, interfaces: vec![(1, NIC.to_owned())] };
         let policy = compile(Catalogue::embedded(), &loaded.site, &loaded.host, &machine).policy;
         let image = build(&policy)?;
-        Ok(Self { policy, image })
+        Ok(Self { networks, host: loaded.host, policy, image })
+    }
+
+    /// The same policy for nftables, as `cmgate export` writes it: sets, and connection tracking.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn exported(&self) -> Result<String> {
+        let interfaces = [(1, NIC.to_owned())];
+        nft::to_nft(&nft::Subject { policy: &self.policy, host: &self.host, interfaces: &interfaces })
+    }
+
+    /// What clients may ask of this host, for nftables at the earliest place it has: one set of networks and one of
+    /// ports, and nothing else is looked at. By hand; it leaves out all the rest of the policy.
+    pub fn at_ingress(&self) -> String {
+        let networks: Vec<String> =
+            (0..self.networks).map(|number| format!("{}/24", machine(number, 0).0)).collect();
+        let services: Vec<String> = (0..SERVICES).map(|number| draw::service(number).to_string()).collect();
+        format!(
+            "table netdev cmgate {{\n set clients {{ type ipv4_addr; flags interval; elements = {{ {} }}; }}\n \
+             set services {{ type inet_service; elements = {{ {} }}; }}\n \
+             chain ingress {{ type filter hook ingress device {NIC} priority 0; policy drop;\n \
+             ether type {{ arp, ip6 }} accept\n ip saddr @clients udp dport @services accept\n }}\n}}\n",
+            networks.join(", "),
+            services.join(", ")
+        )
     }
 
     /// The pages of 1 KiB its tables take.

@@ -36,6 +36,7 @@ const NEEDS: &[Need] = &[
     Need::Program("nsenter"),
     Need::Program("setpriv"),
     Need::Program("ethtool"),
+    Need::Program("nft"),
 ];
 
 fn main() -> ExitCode {
