@@ -37,8 +37,9 @@ where
     T: Flows,
 {
     let packet = packet::plain(frame, v4)?;
-    let source = address::classify(tables, packet.source, v4);
-    let destination = address::classify(tables, packet.destination, v4);
+    // At which depth of the trie a leaf stands must not make ways of their own.
+    let source = address::classify(tables, packet.source, v4).forgotten(tables);
+    let destination = address::classify(tables, packet.destination, v4).forgotten(tables);
     let bound = tables.slot().directory.bound != 0;
     if bound || !address::are_ordinary(source, destination) || packet.source == packet.destination {
         return None;
@@ -57,8 +58,8 @@ where
         Parsed::Ip(packet) => packet.forgotten(tables),
         Parsed::Settled(reason) => return Decision::of(reason),
     };
-    let source = address::classify(tables, packet.source, packet.is_v4());
-    let destination = address::classify(tables, packet.destination, packet.is_v4());
+    let source = address::classify(tables, packet.source, packet.is_v4()).forgotten(tables);
+    let destination = address::classify(tables, packet.destination, packet.is_v4()).forgotten(tables);
     // Before anything is asked about it: what a fragment is, its first one says.
     let orphan = packet.fragment.follows() && !fragments::follow(tables, &mut packet);
     let always = !orphan && always::comes_in(&packet, destination, tables.slot().flags.transit());
