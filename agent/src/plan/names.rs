@@ -178,6 +178,9 @@ mod tests {
             (vec!["branch".to_owned()], vec!["10.20.5.0/24".to_owned()])
         );
         assert_eq!(place.within, ["clients"]);
+        // Both its ends are in, and not what is between them.
+        let holed = names.place(&set(&["10.20.0.0/17", "10.20.192.0/18"]), false);
+        assert_eq!(holed.systems, ["branch"]);
         assert_eq!(names.used().keys().collect::<Vec<_>>(), ["branch", "clients", "mp01"]);
     }
 
