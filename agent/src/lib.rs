@@ -6,6 +6,7 @@ pub mod cli;
 pub mod compiler;
 pub mod config;
 pub mod datapath;
+pub mod doctor;
 pub mod explain;
 pub mod export;
 pub mod guard;

@@ -1,9 +1,11 @@
 //! Why a packet is admitted or dropped, and the one place where that becomes an action and a counter.
 
+use zerocopy::TryFromBytes;
+
 use crate::layout::{Verdict, control::Flags};
 
 /// Every reason there is. The number is the reason's place in the counters and in events: part of the layout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, TryFromBytes)]
 #[repr(u8)]
 pub enum Reason {
     /// Admitted: a flow of the catalogue.
@@ -65,6 +67,13 @@ impl Reason {
     pub const fn admits(self) -> bool {
         (self as u8) < Self::FIRST_DROP
     }
+
+    /// The reason with this number; where there is none, one that drops.
+    #[inline(always)]
+    #[must_use]
+    pub fn of_number(number: u8) -> Self {
+        Self::try_read_from_bytes(&[number]).unwrap_or(Self::Malformed)
+    }
 }
 
 /// What the engine found about one packet.
@@ -72,8 +81,12 @@ impl Reason {
 pub struct Decision {
     /// Why.
     pub reason: Reason,
-    /// The flow it belongs to; [`Verdict::NONE`] where it belongs to none.
+    /// The flow it belongs to; [`Verdict::NONE`] where it belongs to none. Of a packet to drop, the audited allow that
+    /// would have admitted it.
     pub verdict: Verdict,
+    /// Whether it passes even if the reason is one to drop: an audited system is at one of its ends, or an audited
+    /// allow would have admitted it.
+    pub audited: bool,
 }
 
 impl Decision {
@@ -81,14 +94,14 @@ impl Decision {
     #[inline(always)]
     #[must_use]
     pub const fn of(reason: Reason) -> Self {
-        Self { reason, verdict: Verdict::NONE }
+        Self { reason, verdict: Verdict::NONE, audited: false }
     }
 
     /// A decision that belongs to a flow.
     #[inline(always)]
     #[must_use]
     pub const fn by(reason: Reason, verdict: Verdict) -> Self {
-        Self { reason, verdict }
+        Self { reason, verdict, audited: false }
     }
 }
 
@@ -117,14 +130,15 @@ impl Outcome {
     }
 }
 
-/// The whole verdict: from a decision, under a generation's flags, to what happens and what is counted.
+/// The whole verdict: from a decision (its reason, and whether it is audited), under a generation's flags, to what
+/// happens and what is counted.
 #[inline(always)]
 #[must_use]
-pub const fn settle(reason: Reason, flags: Flags) -> (Action, Outcome) {
-    match (reason.admits(), flags.audit()) {
-        (true, _) => (Action::Pass, Outcome(reason as u32)),
-        (false, false) => (Action::Drop, Outcome(reason as u32)),
-        (false, true) => (Action::Pass, Outcome(Reason::COUNT + reason as u32)),
+pub const fn settle(reason: Reason, audited: bool, flags: Flags) -> (Action, Outcome) {
+    match (reason.admits(), flags.audit(), audited) {
+        (true, _, _) => (Action::Pass, Outcome(reason as u32)),
+        (false, false, false) => (Action::Drop, Outcome(reason as u32)),
+        (false, true, _) | (false, false, true) => (Action::Pass, Outcome(Reason::COUNT + reason as u32)),
     }
 }
 
@@ -238,8 +252,10 @@ mod tests {
     #[test]
     fn audit_drops_nothing_and_counts_it_apart() {
         for reason in Reason::ALL {
-            let (enforced, counted) = settle(reason, Flags::NONE);
-            let (audited, noted) = settle(reason, Flags::AUDIT);
+            let (enforced, counted) = settle(reason, false, Flags::NONE);
+            let (audited, noted) = settle(reason, false, Flags::AUDIT);
+            assert_eq!(settle(reason, true, Flags::NONE), (audited, noted));
+            assert_eq!(settle(reason, true, Flags::AUDIT), (audited, noted));
             assert_eq!(audited, Action::Pass);
             assert_eq!(enforced == Action::Pass, reason.admits());
             assert_eq!(counted.reason(), reason);
@@ -247,7 +263,7 @@ mod tests {
             assert_eq!(counted == noted, reason.admits());
             assert!(noted.index() < Outcome::COUNT);
         }
-        assert_eq!(settle(Reason::Service, Flags::AUDIT).1.verdict(), "would-drop");
-        assert_eq!(settle(Reason::Service, Flags::NONE).1.verdict(), "drop");
+        assert_eq!(settle(Reason::Service, false, Flags::AUDIT).1.verdict(), "would-drop");
+        assert_eq!(settle(Reason::Service, false, Flags::NONE).1.verdict(), "drop");
     }
 }

@@ -7,7 +7,7 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::debug;
 use cmgate_common::layout::Verdict;
 use cmgate_common::layout::control::EVENT_WINDOW_SHIFT;
-use cmgate_common::layout::counters::{EVENT_HEAD, Event, Stat, outcome_place};
+use cmgate_common::layout::counters::{EVENT_HEAD, Event, SHADOW_HOOK, Stat, outcome_place};
 use cmgate_common::opaque::Opaque as _;
 use cmgate_common::reason::Outcome;
 use cmgate_common::tables::Tables as _;
@@ -78,17 +78,39 @@ impl Capture for TcContext {
     }
 }
 
+/// Whose share of events: drops have theirs, and the disagreements of a shadow another.
+pub const DROPS: u32 = 0;
+/// See [`DROPS`].
+pub const SHADOWS: u32 = 1;
+
+/// Set in what is told of a shadow's disagreement.
+pub const SHADOW: u32 = 1 << 24;
+
+/// What is told of a disagreement.
+pub struct Sample {
+    /// [`told`], and [`SHADOW`].
+    pub told: u32,
+    /// The flow it is counted by.
+    pub verdict: u32,
+}
+
+/// By which generation, and as what: the slot, and above it the outcome. A function takes five arguments at most.
+#[inline(always)]
+pub fn told(tables: &Maps, outcome: Outcome) -> u32 {
+    tables.slot_number() | outcome.index() << 8
+}
+
 /// Reports a drop at ingress; see [`report`]. Global functions, so that their stack is not the packet path's.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn report_ingress(
     ctx: *mut xdp_md,
-    slot: u32,
-    outcome: u32,
+    told: u32,
+    verdict: u32,
     length: u32,
     ifindex: u32,
 ) -> u32 {
-    report(&XdpContext::new(ctx), INGRESS, slot, outcome, length, ifindex)
+    report(&XdpContext::new(ctx), INGRESS, told, verdict, length, ifindex)
 }
 
 /// Reports a drop at egress; see [`report`].
@@ -96,23 +118,23 @@ pub extern "C" fn report_ingress(
 #[inline(never)]
 pub extern "C" fn report_egress(
     ctx: *mut __sk_buff,
-    slot: u32,
-    outcome: u32,
+    told: u32,
+    verdict: u32,
     length: u32,
     ifindex: u32,
 ) -> u32 {
-    report(&TcContext::new(ctx), EGRESS, slot, outcome, length, ifindex)
+    report(&TcContext::new(ctx), EGRESS, told, verdict, length, ifindex)
 }
 
-/// Whether a drop is to be told of: not where no events are wanted, nor where this CPU has sent its share in this
+/// Whether an event of `whose` share is to be told of: not where no events are wanted, nor where this CPU has sent its share in this
 /// window. What is not told is counted. In line, because under a flood this is all that is done about a drop.
 #[inline(always)]
-pub fn is_told(tables: &Maps) -> bool {
+pub fn is_told(tables: &Maps, whose: u32) -> bool {
     let limit = tables.events_per_window();
     if limit == 0 {
         return false;
     }
-    let Some(tally) = maps::TALLIES.get_ptr_mut(0) else { return false };
+    let Some(tally) = maps::TALLIES.get_ptr_mut(whose) else { return false };
     let window = tables.now() >> EVENT_WINDOW_SHIFT;
     // SAFETY: the pointer is this CPU's own value of the map.
     unsafe {
@@ -135,11 +157,12 @@ pub fn is_told(tables: &Maps) -> bool {
 fn report<C: Capture + EbpfContext>(
     ctx: &C,
     hook: u32,
-    slot: u32,
-    outcome: u32,
+    told: u32,
+    verdict: u32,
     length: u32,
     ifindex: u32,
 ) -> u32 {
+    let (slot, outcome, shadow) = (told & 0xff, told >> 8 & 0xffff, told >> 24 & 1);
     debug!(ctx, "dropped: hook {}, interface {}, outcome {}, {} bytes", hook, ifindex, outcome, length);
     let Some(tables) = Maps::in_slot(slot, Asker::Probe) else { return 0 };
     let Some(mut entry) = maps::EVENTS.reserve_untyped::<Event>(0) else {
@@ -154,7 +177,9 @@ fn report<C: Capture + EbpfContext>(
         (*event).length = length;
         (*event).generation = tables.slot().generation;
         (*event).outcome = outcome;
-        (*event).hook = hook;
+        (*event).hook = hook + shadow * SHADOW_HOOK;
+        (*event).verdict = verdict;
+        (*event).reserved = 0;
         (*event).head = [0; EVENT_HEAD];
         // A frame has at least a header; the mask tells the verifier what `min` already made sure of.
         let last = tables.forget(length.min(EVENT_HEAD as u32).wrapping_sub(1).into()) as u32;

@@ -6,8 +6,9 @@
 
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
-use cmgate_common::engine::flows::{self, Flows, NO_FIRST, Question, UNKNOWN};
+use cmgate_common::engine::flows::{self, Flows, NO_FIRST, Question, Refusal, UNKNOWN};
 use cmgate_common::engine::related::{self, Quoting};
+use cmgate_common::tables::Tables as _;
 
 use crate::frame::XdpFrame;
 use crate::maps;
@@ -114,6 +115,35 @@ global!(
     datagram_keep, flows::remember_datagram, core::convert::identity, 0, none
 );
 
+impl Maps {
+    /// Who asks, and by which generation, in one number.
+    #[inline(always)]
+    fn told(&self) -> u32 {
+        self.asker() as u32 | self.slot_number() << 8
+    }
+}
+
+/// [`Flows::pardon`]. The question about the packet is the last that was noted or asked.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn flow_pardon(told: u32, reason: u32, source: u32, destination: u32, quoted: u32) -> u64 {
+    pardon(told, Refusal { reason, source, destination, quoted }, core::convert::identity)
+}
+
+/// [`Flows::pardon`], without a trace.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn probe_pardon(told: u32, reason: u32, source: u32, destination: u32, quoted: u32) -> u64 {
+    pardon(told, Refusal { reason, source, destination, quoted }, ReadOnly)
+}
+
+#[inline(always)]
+fn pardon<T: Flows>(told: u32, refusal: Refusal, tables: impl FnOnce(Maps) -> T) -> u64 {
+    let Some(question) = maps::QUESTIONS.get(told & 0xff) else { return 0 };
+    let Some(maps) = Maps::in_slot(told >> 8, Asker::Probe) else { return 0 };
+    flows::pardon(&tables(maps), question, refusal)
+}
+
 impl Flows for Maps {
     #[inline(always)]
     fn go_on(&self, question: &Question) -> u64 {
@@ -146,6 +176,17 @@ impl Flows for Maps {
     }
 
     #[inline(always)]
+    fn note(&self, question: &Question) {
+        ask(self.asker(), question);
+    }
+
+    #[inline(always)]
+    fn pardon(&self, _question: impl FnOnce() -> Question, refusal: Refusal) -> u64 {
+        let Refusal { reason, source, destination, quoted } = refusal;
+        flow_pardon(self.told(), reason, source, destination, quoted)
+    }
+
+    #[inline(always)]
     fn remember_datagram(&self, question: &Question) {
         datagram_keep(ask(self.asker(), question));
     }
@@ -154,22 +195,22 @@ impl Flows for Maps {
 impl Flows for ReadOnly {
     #[inline(always)]
     fn go_on(&self, question: &Question) -> u64 {
-        probe_go_on(ask(Asker::Probe, question))
+        probe_go_on(ask(self.0.asker(), question))
     }
 
     #[inline(always)]
     fn answer(&self, question: &Question) -> u64 {
-        probe_answer(ask(Asker::Probe, question))
+        probe_answer(ask(self.0.asker(), question))
     }
 
     #[inline(always)]
     fn expected(&self, question: &Question) -> u64 {
-        probe_expected(ask(Asker::Probe, question))
+        probe_expected(ask(self.0.asker(), question))
     }
 
     #[inline(always)]
     fn recall_datagram(&self, question: &Question) -> u64 {
-        datagram_recall(ask(Asker::Probe, question))
+        datagram_recall(ask(self.0.asker(), question))
     }
 
     #[inline(always)]
@@ -177,6 +218,17 @@ impl Flows for ReadOnly {
 
     #[inline(always)]
     fn expect(&self, _question: &Question) {}
+
+    #[inline(always)]
+    fn note(&self, question: &Question) {
+        ask(self.0.asker(), question);
+    }
+
+    #[inline(always)]
+    fn pardon(&self, _question: impl FnOnce() -> Question, refusal: Refusal) -> u64 {
+        let Refusal { reason, source, destination, quoted } = refusal;
+        probe_pardon(self.0.told(), reason, source, destination, quoted)
+    }
 
     #[inline(always)]
     fn remember_datagram(&self, _question: &Question) {}

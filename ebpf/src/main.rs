@@ -17,6 +17,7 @@ mod flows;
 mod frame;
 mod general;
 mod maps;
+mod shadow;
 mod tables;
 
 use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action};
@@ -26,10 +27,11 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use cmgate_common::engine;
 use cmgate_common::frame::Frame as _;
 use cmgate_common::layout::probe::{NOT_JUDGED, ProbeHeader, pack};
+use cmgate_common::layout::shadow::Handed;
 use cmgate_common::reason::{Action, settle};
 use cmgate_common::tables::Tables as _;
 
-use crate::account::{EGRESS, INGRESS};
+use crate::account::{DROPS, EGRESS, INGRESS};
 use crate::flows::Asker;
 use crate::frame::{SkbFrame, XdpFrame};
 use crate::tables::{Maps, ReadOnly};
@@ -43,11 +45,17 @@ pub fn cmgate_ingress(ctx: XdpContext) -> u32 {
     let ifindex = ctx.ingress_ifindex() as u32;
     let row = tables.row(ifindex);
     let decision = engine::ingress(&mut frame, &tables, row);
-    let (action, outcome) = settle(decision.reason, tables.slot().flags);
+    let (action, outcome) = settle(decision.reason, decision.audited, tables.slot().flags);
     let length = frame.length() as u32;
     account::count(INGRESS, row, outcome, decision.verdict, length, tables.now());
-    if !decision.reason.admits() && account::is_told(&tables) {
-        account::report_ingress(ctx.ctx, tables.slot_number(), outcome.index(), length, ifindex);
+    if !decision.reason.admits() && account::is_told(&tables, DROPS) {
+        let told = account::told(&tables, outcome);
+        account::report_ingress(ctx.ctx, told, decision.verdict.0, length, ifindex);
+    }
+    if let Some(slot) = tables.shadow() {
+        let (passes, verdict) = (u32::from(action == Action::Pass), decision.verdict.0);
+        shadow::hand_over(INGRESS, Handed { slot, passes, verdict, row, ifindex, length });
+        shadow::go_on_in(&ctx);
     }
     match action {
         Action::Pass => xdp_action::XDP_PASS,
@@ -60,22 +68,40 @@ pub fn cmgate_ingress(ctx: XdpContext) -> u32 {
 #[inline(always)]
 pub fn cmgate_egress(ctx: TcContext) -> i32 {
     let Some(tables) = Maps::ruling(Asker::Egress) else { return TC_ACT_SHOT };
-    let Some(decision) = engine::egress(&mut SkbFrame::new(&ctx, tables.zero()), &tables) else {
+    let decision = engine::egress(&mut SkbFrame::new(&ctx, tables.zero()), &tables);
+    let shadow = tables.shadow();
+    if decision.is_none() && shadow.is_none() {
         return TC_ACT_UNSPEC;
-    };
+    }
     // SAFETY: the context is the one this program was called with.
     let ifindex = unsafe { (*ctx.skb.skb).ifindex };
     let row = tables.row(ifindex);
-    let (action, outcome) = settle(decision.reason, tables.slot().flags);
+    let Some(decision) = decision else {
+        return leave(
+            &ctx,
+            shadow,
+            Handed { slot: 0, passes: 1, verdict: 0, row, ifindex, length: ctx.len() },
+        );
+    };
+    let (action, outcome) = settle(decision.reason, decision.audited, tables.slot().flags);
     let length = ctx.len();
     account::count(EGRESS, row, outcome, decision.verdict, length, tables.now());
-    if !decision.reason.admits() && account::is_told(&tables) {
-        account::report_egress(ctx.skb.skb, tables.slot_number(), outcome.index(), length, ifindex);
+    if !decision.reason.admits() && account::is_told(&tables, DROPS) {
+        let told = account::told(&tables, outcome);
+        account::report_egress(ctx.skb.skb, told, decision.verdict.0, length, ifindex);
     }
-    match action {
-        Action::Pass => TC_ACT_UNSPEC,
-        Action::Drop => TC_ACT_SHOT,
+    let (passes, verdict) = (u32::from(action == Action::Pass), decision.verdict.0);
+    leave(&ctx, shadow, Handed { slot: 0, passes, verdict, row, ifindex, length })
+}
+
+/// Has the shadow judge a frame, if there is one in a slot; else does what was decided.
+#[inline(always)]
+fn leave(ctx: &TcContext, shadow: Option<u32>, handed: Handed) -> i32 {
+    if let Some(slot) = shadow {
+        shadow::hand_over(EGRESS, Handed { slot, ..handed });
+        shadow::go_on_out(ctx);
     }
+    if handed.passes == 0 { TC_ACT_SHOT } else { TC_ACT_UNSPEC }
 }
 
 /// Judges the frame behind a [`ProbeHeader`] by any generation, and leaves no trace. Never attached.

@@ -1,13 +1,16 @@
 //! The maps. What stands in them is `cmgate_common::layout`'s to say; how many entries they have is the loader's.
 
 use aya_ebpf::Global;
-use aya_ebpf::btf_maps::{Array, PerCpuArray, RingBuf};
+use aya_ebpf::btf_maps::{Array, PerCpuArray, ProgramArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use cmgate_common::engine::flows::Question;
 use cmgate_common::layout::control::Control;
-use cmgate_common::layout::counters::{Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, Tally};
+use cmgate_common::layout::counters::{
+    self, Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, Tally,
+};
 use cmgate_common::layout::entry::Line;
 use cmgate_common::layout::image::Page;
+use cmgate_common::layout::shadow::{self, Disagreement, Handed};
 use cmgate_common::packet::Packet;
 use cmgate_common::reason::Outcome;
 
@@ -67,7 +70,19 @@ pub static PACKETS: PerCpuArray<Packet, { Asker::COUNT }> = PerCpuArray::new();
 pub static SPARES: PerCpuArray<[u8; SPARE], { Asker::COUNT }> = PerCpuArray::new();
 /// What happens beside the verdicts.
 #[btf_map]
-pub static TALLIES: PerCpuArray<Tally, 1> = PerCpuArray::new();
+pub static TALLIES: PerCpuArray<Tally, { counters::TALLIES as usize }> = PerCpuArray::new();
+/// By hook: what was decided, for the shadow's program.
+#[btf_map]
+pub static HANDED: PerCpuArray<Handed, { HOOKS as usize }> = PerCpuArray::new();
+/// Where a shadow would do otherwise, by flow.
+#[btf_map]
+pub static DISAGREEMENTS: PerCpuArray<Disagreement, { shadow::DISAGREEMENTS as usize }> = PerCpuArray::new();
+/// The shadow's program for what comes in.
+#[btf_map]
+pub static SHADOW_INGRESS: ProgramArray<1> = ProgramArray::new();
+/// The shadow's program for what leaves.
+#[btf_map]
+pub static SHADOW_EGRESS: ProgramArray<1> = ProgramArray::new();
 /// Sampled drops, each a `cmgate_common::layout::counters::Event`. The map itself has no value type: libbpf refuses one.
 #[btf_map]
 pub static EVENTS: RingBuf<(), { 1 << 20 }> = RingBuf::new();

@@ -111,6 +111,14 @@ impl Maps {
         (&raw const self.control.ports[port / 64]).cast_mut()
     }
 
+    /// The slot of the generation that judges without effect.
+    #[inline(always)]
+    pub fn shadow(&self) -> Option<u32> {
+        // SAFETY: it points into the map's one value; volatile because the agent changes it at any time.
+        let shadow = unsafe { read_volatile(&raw const self.control.shadow) };
+        if shadow == 0 { None } else { Some(shadow.wrapping_sub(1)) }
+    }
+
     /// Drop events a CPU may send in one window.
     #[inline(always)]
     pub fn events_per_window(&self) -> u64 {

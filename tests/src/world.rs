@@ -82,6 +82,53 @@ pub const SITE_WITHOUT_MP: &str = r#"
     services = ["tcp/9100"]
 "#;
 
+/// The site with a system in audit, the allow in audit, and another allow that admits some of the same.
+pub const SITE_IN_AUDIT: &str = r#"
+    edition = "current"
+
+    [[system]]
+    name = "mp01"
+    roles = ["management-point", "distribution-point"]
+    addresses = ["10.1.1.20", "2001:db8:1::20"]
+
+    [[system]]
+    name = "dc01"
+    roles = ["domain-controller"]
+    addresses = ["10.1.1.40", "2001:db8:1::40"]
+    mode = "audit"
+
+    [[system]]
+    name = "clients"
+    roles = ["client"]
+    addresses = ["10.20.0.0/16", "2001:db8:20::/48"]
+    mode = "enforce"
+
+    [[system]]
+    name = "relay"
+    roles = []
+    addresses = ["10.1.1.1", "2001:db8:1::1"]
+
+    [[allow]]
+    name = "monitoring"
+    mode = "audit"
+    from = ["10.0.9.0/24", "2001:db8:9::/64"]
+    to = ["mp01", "host"]
+    services = ["tcp/9100", "udp/5000", "icmp/echo-request", "ip/vrrp"]
+
+    [[allow]]
+    name = "backup"
+    mode = "audit"
+    from = ["mp01"]
+    to = ["clients"]
+    services = ["tcp/9200", "udp/69"]
+
+    [[allow]]
+    name = "scraper"
+    from = ["10.0.9.9"]
+    to = ["mp01"]
+    services = ["tcp/9100"]
+"#;
+
 /// mp01 protects itself.
 pub const HOST: Written<'static> = Written {
     site: SITE,
@@ -183,6 +230,28 @@ pub const RELAY: Written<'static> = Written {
         from = ["10.0.0.0/24"]
     "#,
     own: &["10.20.0.1/16", "10.1.1.1/24", "2001:db8:20::1/64", "2001:db8:1::1/64", "fe80::1/64"],
+};
+
+/// The relay where parts of the site are in audit.
+pub const RELAY_IN_AUDIT: Written<'static> = Written {
+    site: SITE_IN_AUDIT,
+    host: r#"
+        host = "relay"
+        transit = true
+        [[interface]]
+        name = "eth1"
+        systems = ["clients"]
+        [[interface]]
+        name = "eth2"
+        systems = ["mp01", "dc01"]
+        [[interface]]
+        name = "eth3"
+        systems = []
+        [failsafe]
+        services = ["tcp/22"]
+        from = ["10.0.0.0/24"]
+    "#,
+    ..RELAY
 };
 
 /// The row of [`RELAY`] before the clients.

@@ -14,12 +14,13 @@ use cmgate_tests::suite::Suite;
 const BUDGET: u32 = 200_000;
 
 /// The functions of `ebpf/src/flows.rs` and `ebpf/src/account.rs` that a program may call: each is verified by itself.
-const FLOWS: [&str; 7] = [
+const FLOWS: [&str; 8] = [
     "flow_go_on",
     "flow_answer",
     "flow_expected",
     "flow_initiate",
     "flow_expect",
+    "flow_pardon",
     "datagram_recall",
     "datagram_keep",
 ];

@@ -73,7 +73,7 @@ pub(super) fn run(common: &Common, args: &Args) -> Result<Exit> {
         Ok(answer) => {
             match args.format {
                 Format::Table => output::print(&answer.table())?,
-                Format::Json => output::print_json(&answer)?,
+                Format::Json => output::print_json(&answer.clone().in_audit(false))?,
             }
             Ok(if answer.admits() { Exit::Done } else { Exit::WouldDrop })
         }
@@ -120,7 +120,7 @@ fn batch(respondent: &mut Respondent) -> Result<Exit> {
         if !more && !lines.is_empty() {
             for answer in respondent.answer(&lines)? {
                 let text = match answer {
-                    Ok(answer) => serde_json::to_string(&answer)?,
+                    Ok(answer) => serde_json::to_string(&answer.in_audit(false))?,
                     Err(mistake) => {
                         exit = Exit::Usage;
                         json!({"error": mistake}).to_string()

@@ -4,6 +4,7 @@ mod apply;
 mod catalogue;
 mod check;
 mod detach;
+mod doctor;
 mod drops;
 mod explain;
 mod export;
@@ -13,6 +14,7 @@ mod gate;
 mod output;
 mod plan;
 mod run;
+mod shadow;
 mod status;
 mod suggest;
 mod top;
@@ -77,6 +79,10 @@ enum Command {
     Catalogue(catalogue::Args),
     /// Write the policy for other tools: nftables, CSV, JSON
     Export(export::Args),
+    /// Judge live packets by other files too, without effect, and show where they would do otherwise
+    Shadow(shadow::Args),
+    /// Say what about this machine and its interfaces will hurt, before anything is attached
+    Doctor(doctor::Args),
     /// Remove every program, link and pin: the gate is open then
     Detach,
 }
@@ -136,6 +142,8 @@ impl Cli {
             Command::Top => top::run(common),
             Command::Catalogue(args) => catalogue::run(&args),
             Command::Export(args) => export::run(common, &args),
+            Command::Shadow(args) => shadow::run(common, &args),
+            Command::Doctor(args) => doctor::run(common, &args),
             Command::Detach => detach::run(common),
         }
     }

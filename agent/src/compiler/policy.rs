@@ -10,15 +10,18 @@ use crate::config::AddressSet;
 /// A site compiled for one host: the exact set of admitted (source, destination, protocol, port).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// The flows, by their number in this policy. The order is that of precedence: failsafe, catalogue, allows.
+    /// The flows, by their number in this policy. The order is that of precedence: failsafe, catalogue, allows, audited
+    /// allows.
     pub flows: Vec<FlowInfo>,
     /// The lines, in order of precedence: of several that fit a packet the first counts.
     pub lines: Vec<Line>,
     /// The address sets that lines name, each once.
     pub sets: Vec<AddressSet>,
-    /// Every address that the files name, in a system, an allow, as a proxy or as a server to relay to, and the own
-    /// ones: the others are unknown.
+    /// Every address that the files name, in a system, an allow that is not audited, as a proxy or as a server to relay to,
+    /// and the own ones: the others are unknown.
     pub known: SetId,
+    /// The addresses of the systems with `mode = "audit"`; `None` where there is none.
+    pub audited: Option<SetId>,
     /// This host's addresses.
     pub own: AddressSet,
     /// Broadcast addresses of the subnets this host is on, and 255.255.255.255.
@@ -82,6 +85,8 @@ pub struct FlowInfo {
     pub tftp: bool,
     /// A broadcast or multicast request is answered by anybody of the responder's role.
     pub broadcast: bool,
+    /// An allow with `mode = "audit"`: it admits nothing, and what only it would admit passes.
+    pub audited: bool,
 }
 
 /// The place a flow is written.

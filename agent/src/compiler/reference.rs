@@ -11,15 +11,34 @@ impl Policy {
     /// destination port, `type << 8 | code`, or the protocol number, as `bank` has it.
     #[must_use]
     pub fn admits(&self, source: IpAddr, destination: IpAddr, bank: Bank, port: u16) -> Option<u32> {
-        self.fitting(source, destination, bank, port).next().map(|line| line.flow)
+        let mut lines = self.fitting(source, destination, bank, port);
+        lines.find(|line| !self.is_audited(line)).map(|line| line.flow)
     }
 
-    /// Every flow that fits, in order of precedence, each once: the first is the one that counts.
+    /// The audited allow by which it might, if that is all there is.
+    #[must_use]
+    pub fn lets_pass(&self, source: IpAddr, destination: IpAddr, bank: Bank, port: u16) -> Option<u32> {
+        let first = self.fitting(source, destination, bank, port).next();
+        if self.admits(source, destination, bank, port).is_some() {
+            None
+        } else {
+            first.map(|line| line.flow)
+        }
+    }
+
+    /// Whether what is between the two passes whatever is found of it: one of them is in an audited system.
+    #[must_use]
+    pub fn audits(&self, source: IpAddr, destination: IpAddr) -> bool {
+        let audited = |address| self.audited.is_some_and(|set| self.has(set, address));
+        audited(source) || audited(destination)
+    }
+
+    /// Every flow that admits it, in order of precedence, each once: the first is the one that counts.
     #[must_use]
     pub fn all_admitting(&self, source: IpAddr, destination: IpAddr, bank: Bank, port: u16) -> Vec<u32> {
         let mut flows = Vec::new();
         for line in self.fitting(source, destination, bank, port) {
-            if !flows.contains(&line.flow) {
+            if !flows.contains(&line.flow) && !self.is_audited(line) {
                 flows.push(line.flow);
             }
         }
@@ -30,6 +49,18 @@ impl Policy {
     #[must_use]
     pub fn knows(&self, address: IpAddr) -> bool {
         self.has(self.known, address)
+    }
+
+    /// Whether anything passes by audit.
+    #[must_use]
+    pub fn audits_anything(&self) -> bool {
+        self.audited.is_some() || self.lines.iter().any(|line| self.is_audited(line))
+    }
+
+    /// Whether a line is of an allow that admits nothing.
+    #[must_use]
+    pub fn is_audited(&self, line: &Line) -> bool {
+        self.flows[line.flow as usize].audited
     }
 
     fn fitting(

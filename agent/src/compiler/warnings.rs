@@ -74,6 +74,13 @@ pub enum Warning {
         /// The flows that admit it.
         by: Vec<String>,
     },
+    /// Some of the site is in audit: nothing is dropped there.
+    InAudit {
+        /// The systems.
+        systems: Vec<String>,
+        /// The allows.
+        allows: Vec<String>,
+    },
 }
 
 impl Warning {
@@ -90,6 +97,7 @@ impl Warning {
             Warning::AllowOfEmptyRole { .. } => "allow-of-empty-role",
             Warning::SystemWithoutFlow { .. } => "system-without-flow",
             Warning::AllowShadowed { .. } => "allow-shadowed",
+            Warning::InAudit { .. } => "in-audit",
         }
     }
 }
@@ -166,6 +174,19 @@ impl fmt::Display for Warning {
                 by.join(", "),
                 if by.len() == 1 { "s" } else { "" }
             ),
+            Warning::InAudit { systems, allows } => {
+                let named = |what: &str, names: &[String]| {
+                    let each: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
+                    let plural = if names.len() == 1 { "" } else { "s" };
+                    (!names.is_empty()).then(|| format!("the {what}{plural} {}", each.join(", ")))
+                };
+                let parts = [named("system", systems), named("allow", allows)];
+                write!(
+                    f,
+                    "in audit, where nothing is dropped: {}; take `mode = \"audit\"` out to enforce",
+                    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+                )
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use cmgate_common::layout::SLOTS;
 use cmgate_common::layout::control::{Control, PORTS, Slot};
 use cmgate_common::layout::counters::INTERFACE_PLACES;
+use cmgate_common::layout::shadow;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::pins::Pins;
@@ -69,9 +70,20 @@ impl ControlBlock {
         Ok(if deadline != 0 && now()? >= deadline { self.fallback() } else { enforced })
     }
 
-    /// The greatest number any slot has had.
+    /// The greatest number any slot has had. A shadow's has it beside its own mark.
     pub fn last_generation(&self) -> u32 {
-        (0..SLOTS).map(|slot| self.slot(slot).generation).max().unwrap_or(0)
+        (0..SLOTS).map(|slot| self.slot(slot).generation & !shadow::GENERATION).max().unwrap_or(0)
+    }
+
+    /// The slot that judges without effect.
+    pub fn shadow(&self) -> Option<u32> {
+        self.word(offset_of!(Control, shadow)).load(Ordering::Acquire).checked_sub(1)
+    }
+
+    /// Has a slot judge without effect, or none.
+    pub fn cast_shadow(&self, slot: Option<u32>) {
+        let word = slot.map_or(0, |slot| slot + 1);
+        self.word(offset_of!(Control, shadow)).store(word, Ordering::Release);
     }
 
     /// Writes the parameters of a slot that no packet is judged by.

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 
 use aya::util::nr_cpus;
 use cmgate_common::layout::counters::{Count, FlowCount, INTERFACES, Stat, Tally};
+use cmgate_common::layout::shadow::Disagreement;
 use cmgate_common::reason::Outcome;
 
 use super::maps::{self, Spec};
@@ -63,6 +64,14 @@ pub fn stats(pins: &Pins) -> Result<[u64; Stat::COUNT as usize], Error> {
     Ok(sums)
 }
 
+/// What the first `number` places counted of shadows: would admit, would drop.
+pub fn disagreements(pins: &Pins, number: u32) -> Result<Vec<[u64; 2]>, Error> {
+    let values = PerCpu::<2>::read(&maps::DISAGREEMENTS, pins, 0, number)?;
+    let sum =
+        |of_cpus: &[[u64; 2]]| of_cpus.iter().fold([0; 2], |sum, cpu| [sum[0] + cpu[0], sum[1] + cpu[1]]);
+    Ok(values.entries().map(sum).collect())
+}
+
 /// Entries of a per-CPU array, each for all CPUs.
 struct PerCpu<const N: usize> {
     values: Vec<[u64; N]>,
@@ -91,5 +100,6 @@ impl<const N: usize> PerCpu<N> {
 
 // The arrays above are these structs, field by field.
 const _: () = assert!(size_of::<Count>() == size_of::<[u64; 2]>());
+const _: () = assert!(size_of::<Disagreement>() == size_of::<[u64; 2]>());
 const _: () = assert!(size_of::<FlowCount>() == size_of::<[u64; 4]>());
 const _: () = assert!(size_of::<Tally>() == size_of::<[u64; 8]>());

@@ -5,8 +5,9 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::SystemTime;
 
-use aya::maps::{Map, MapData, RingBuf};
-use cmgate_common::layout::counters::Event;
+use aya::maps::{Array, Map, MapData, RingBuf};
+use cmgate_common::layout::Verdict;
+use cmgate_common::layout::counters::{Event, FlowName, SHADOW_HOOK};
 use cmgate_common::reason::Outcome;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -14,7 +15,7 @@ use zerocopy::FromBytes;
 
 use super::pins::Pins;
 use super::ticks::Moment;
-use super::{Error, Hook, load, maps, sys};
+use super::{Error, Hook, load, maps, names, sys};
 
 /// A sampled drop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,11 @@ pub struct DropEvent {
     pub outcome: Outcome,
     /// Where.
     pub hook: Hook,
+    /// Whether it is no drop, but what a shadow would do otherwise: outcome, generation and flow are its own then, and of what
+    /// it would drop the flow is the ruling one's.
+    pub shadow: bool,
+    /// The audited allow that would have admitted it.
+    pub flow: Option<String>,
     /// The frame's first bytes, from the Ethernet header on.
     pub head: Vec<u8>,
 }
@@ -39,6 +45,7 @@ pub struct DropEvent {
 pub struct Events {
     ring: AsyncFd<RingBuf<MapData>>,
     clock: OwnedFd,
+    names: Array<MapData, FlowName>,
 }
 
 /// Events given out at once at most, so that a flood of them cannot hold up whoever reads.
@@ -64,7 +71,7 @@ impl Events {
         let ring = ring.map_err(|refused| Error::map(name, &std::io::Error::from(refused)))?;
         let clock = pins.program(load::CLOCK);
         let clock = sys::open_pin(&clock).map_err(|source| Error::pin("cannot open", &clock, source))?;
-        Ok(Some(Self { ring, clock }))
+        Ok(Some(Self { ring, clock, names: maps::NAMES.array(&pins)? }))
     }
 
     /// The next events, at least one; waits until there is one. Dropping the future loses nothing.
@@ -83,7 +90,8 @@ impl Events {
                     ready.clear_ready();
                     break;
                 };
-                events.extend(Event::ref_from_bytes(&item).ok().and_then(|event| read(event, &now)));
+                let event = Event::ref_from_bytes(&item).ok();
+                events.extend(event.and_then(|event| read(event, &now, &self.names)));
             }
             if !events.is_empty() {
                 return Ok(events);
@@ -93,18 +101,22 @@ impl Events {
 }
 
 /// The event as it is told; `None` where its numbers mean nothing to this agent.
-fn read(event: &Event, now: &Moment) -> Option<DropEvent> {
+fn read(event: &Event, now: &Moment, names: &Array<MapData, FlowName>) -> Option<DropEvent> {
+    let verdict = Verdict(event.verdict);
     Some(DropEvent {
         at: now.at(event.time),
         ifindex: event.ifindex,
         length: event.length,
         generation: event.generation,
         outcome: Outcome::all().nth(event.outcome as usize)?,
-        hook: match event.hook {
+        shadow: event.hook & SHADOW_HOOK != 0,
+        hook: match event.hook & !SHADOW_HOOK {
             0 => Hook::Ingress,
             1 => Hook::Egress,
             _ => return None,
         },
+        // A counter without a readable name is told without one.
+        flow: if verdict.is_none() { None } else { names::of_counter(names, verdict.flow()).ok().flatten() },
         head: event.head.get(..event.captured as usize)?.to_vec(),
     })
 }

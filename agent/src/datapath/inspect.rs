@@ -16,7 +16,9 @@ use super::device::Device;
 use super::names::Names;
 use super::pins::{LinkKind, Pins};
 use super::ticks::Moment;
-use super::{Egress, Error, Hook, Mode, Nic, Trial, counters, links, load, maps, occupancy, sys};
+use super::{
+    Disagreement, Egress, Error, Hook, Mode, Nic, Trial, counters, links, load, maps, occupancy, shadow, sys,
+};
 
 /// The gate as it stands.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Live {
     pub flows: Vec<FlowCounters>,
     /// What happens beside the verdicts, by [`cmgate_common::layout::counters::Stat`].
     pub stats: [u64; Stat::COUNT as usize],
+    /// Where a shadow would do otherwise, by flow.
+    pub disagreements: Vec<Disagreement>,
     /// How full the maps are.
     pub maps: Vec<MapUse>,
     /// The programs on the interfaces, each once, and the probe.
@@ -138,6 +142,7 @@ pub fn inspect(root: &Path) -> Result<Option<Live>, Error> {
         outcomes: outcomes(&pins, &interfaces)?,
         flows: flows(&pins, &names, &now)?,
         stats,
+        disagreements: shadow::disagreements(&pins, &names)?,
         maps: map_uses(&pins, &control, &names, &stats, now.ticks)?,
         programs: programs(&pins, &interfaces)?,
         interfaces,

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
+use aya::maps::{Map, ProgramArray};
 use aya::programs::{ProgramFd, ProgramInfo, SchedClassifier, Xdp, loaded_programs};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 
@@ -19,6 +20,10 @@ pub const INGRESS: &str = "cmgate_ingress";
 pub const EGRESS: &str = "cmgate_egress";
 /// The program that judges without a trace.
 pub const PROBE: &str = "cmgate_probe";
+/// The program that judges without effect what came in.
+pub const SHADOW_INGRESS: &str = "cmgate_shadow_ingress";
+/// The program that judges without effect what leaves.
+pub const SHADOW_EGRESS: &str = "cmgate_shadow_egress";
 /// The program that tells the time.
 pub const CLOCK: &str = "cmgate_clock";
 
@@ -52,11 +57,26 @@ impl Programs {
             // What the object declares and what this agent expects must be one.
             spec.open(&pin_of(spec))?;
         }
-        for name in [INGRESS, PROBE, CLOCK] {
+        for name in [INGRESS, PROBE, CLOCK, SHADOW_INGRESS] {
             xdp(&mut ebpf, name)?.load().map_err(|error| Error::program(name, &error))?;
         }
-        classifier(&mut ebpf, EGRESS)?.load().map_err(|error| Error::program(EGRESS, &error))?;
-        Ok(Self(ebpf))
+        for name in [EGRESS, SHADOW_EGRESS] {
+            classifier(&mut ebpf, name)?.load().map_err(|error| Error::program(name, &error))?;
+        }
+        let programs = Self(ebpf);
+        // The array that the kernel holds by its pin, not one of this process.
+        programs.follow(&maps::SHADOW_INGRESS, &pin_of(&maps::SHADOW_INGRESS), SHADOW_INGRESS)?;
+        programs.follow(&maps::SHADOW_EGRESS, &pin_of(&maps::SHADOW_EGRESS), SHADOW_EGRESS)?;
+        Ok(programs)
+    }
+
+    /// Puts a program where another one goes on to it.
+    fn follow(&self, spec: &Spec, pin: &Path, name: &str) -> Result<(), Error> {
+        let program = self.0.program(name).ok_or_else(|| Error::missing(name))?;
+        let program = program.fd().map_err(|error| Error::program(name, &error))?;
+        let mut array = ProgramArray::try_from(Map::ProgramArray(spec.open(pin)?))
+            .map_err(|error| Error::map(spec.name, &error))?;
+        array.set(0, program, 0).map_err(|error| Error::map(spec.name, &error))
     }
 
     /// Pins the programs that are called rather than attached, in the place of former ones.
@@ -98,7 +118,7 @@ impl Programs {
             let info = program.info().map_err(|error| Error::program(name, &error))?;
             Ok(program_use(&info))
         };
-        [INGRESS, EGRESS, PROBE].into_iter().map(of).collect()
+        [INGRESS, EGRESS, PROBE, SHADOW_INGRESS, SHADOW_EGRESS].into_iter().map(of).collect()
     }
 
     /// The program on TC egress.

@@ -7,9 +7,12 @@ use aya::Pod;
 use aya::maps::{Array, Map, MapData, MapInfo, MapType, PerCpuArray};
 use cmgate_common::layout::SLOTS;
 use cmgate_common::layout::control::Control;
-use cmgate_common::layout::counters::{Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, Tally};
+use cmgate_common::layout::counters::{
+    self, Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, Tally,
+};
 use cmgate_common::layout::entry::{Line, WAYS};
 use cmgate_common::layout::image::Page;
+use cmgate_common::layout::shadow::{self, Disagreement};
 use cmgate_common::reason::Outcome;
 
 use super::pins::Pins;
@@ -67,7 +70,15 @@ pub const FLOWS: Spec = spec("FLOWS", MapType::PerCpuArray, size_of::<FlowCount>
 /// The flow id of each counter.
 pub const NAMES: Spec = spec("NAMES", MapType::Array, size_of::<FlowName>(), 0, Fixed(FLOW_COUNTERS));
 /// What happens beside the verdicts.
-pub const TALLIES: Spec = spec("TALLIES", MapType::PerCpuArray, size_of::<Tally>(), 0, Fixed(1));
+pub const TALLIES: Spec =
+    spec("TALLIES", MapType::PerCpuArray, size_of::<Tally>(), 0, Fixed(counters::TALLIES));
+/// Where a shadow would do otherwise, by flow.
+pub const DISAGREEMENTS: Spec =
+    spec("DISAGREEMENTS", MapType::PerCpuArray, size_of::<Disagreement>(), 0, Fixed(shadow::DISAGREEMENTS));
+/// The shadow's program for what comes in.
+pub const SHADOW_INGRESS: Spec = spec("SHADOW_INGRESS", MapType::ProgramArray, 4, 0, Fixed(1));
+/// The shadow's program for what leaves.
+pub const SHADOW_EGRESS: Spec = spec("SHADOW_EGRESS", MapType::ProgramArray, 4, 0, Fixed(1));
 /// Sampled drops.
 pub const EVENTS: Spec = spec("EVENTS", MapType::RingBuf, 0, 0, Fixed(1 << 20));
 
@@ -75,8 +86,22 @@ pub const EVENTS: Spec = spec("EVENTS", MapType::RingBuf, 0, 0, Fixed(1 << 20));
 pub const LOGS: Spec = spec("AYA_LOGS", MapType::RingBuf, 0, 0, Fixed(1 << 17));
 
 /// All of them.
-pub const ALL: [&Spec; 11] =
-    [&CONTROL, &TABLES, &PENDING, &ANSWERED, &FRAGMENTS, &OUTCOMES, &FLOWS, &NAMES, &TALLIES, &EVENTS, &LOGS];
+pub const ALL: [&Spec; 14] = [
+    &CONTROL,
+    &TABLES,
+    &PENDING,
+    &ANSWERED,
+    &FRAGMENTS,
+    &OUTCOMES,
+    &FLOWS,
+    &NAMES,
+    &TALLIES,
+    &DISAGREEMENTS,
+    &SHADOW_INGRESS,
+    &SHADOW_EGRESS,
+    &EVENTS,
+    &LOGS,
+];
 
 /// How many entries the maps of variable size have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

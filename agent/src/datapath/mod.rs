@@ -13,6 +13,7 @@ mod enforced;
 mod error;
 mod events;
 mod grow;
+mod hardware;
 mod identity;
 mod inspect;
 mod links;
@@ -29,6 +30,7 @@ mod publish;
 mod rehearse;
 mod remove;
 mod seed;
+mod shadow;
 mod shared;
 mod stopwatch;
 mod sys;
@@ -51,6 +53,7 @@ use shared::Shared;
 pub use enforced::{Enforced, KnownFlow, enforced, timeouts};
 pub use error::{Error, OLDEST};
 pub use events::{DropEvent, Events};
+pub use hardware::{Hardware, XdpAbility, hardware};
 pub use identity::{CountersId, counters_id};
 pub use inspect::{
     FlowCounters, Live, LiveInterface, MapUse, OutcomeCount, ProgramUse, forget_quiet_ports, inspect, usage,
@@ -62,8 +65,28 @@ pub use publish::{Generation, IdleTimes, Parameters, Published};
 pub use rehearse::Counted;
 pub use remove::{Removed, remove};
 pub use seed::SeededFlow;
+pub use shadow::Disagreement;
 pub use stopwatch::{Draw, Stopwatch, Timed};
 pub use trial::{Term, Trial};
+
+/// The id of the XDP program on an interface; `None` where there is none, or nobody can say.
+#[must_use]
+pub fn xdp_on(interface: &str) -> Option<u32> {
+    device::Device::by_name(interface).ok().flatten()?.xdp.map(|(_, program)| program)
+}
+
+/// The ids of the programs that the gate pinned below `root` has on its interfaces; none where it has none.
+#[must_use]
+pub fn own_programs(root: &Path) -> Vec<u32> {
+    let live = inspect(root).ok().flatten();
+    live.map(|live| live.interfaces.iter().map(|interface| interface.program).collect()).unwrap_or_default()
+}
+
+/// Whether `path`, or the nearest directory above it that is there, is on a bpffs.
+#[must_use]
+pub fn is_bpffs(path: &Path) -> bool {
+    pins::check_bpffs(path).is_ok()
+}
 
 /// Where the pins stand unless told otherwise.
 pub const DEFAULT_ROOT: &str = "/sys/fs/bpf/cmgate";
@@ -136,6 +159,8 @@ impl Datapath {
         })?;
         // Whatever an agent that died left on the links: from here on all of them read the maps that are pinned.
         links::replace_all(&pins, &mut programs)?;
+        // Whose files a shadow was made of, only the agent knew that is gone.
+        control.cast_shadow(None);
         let mut datapath = Self {
             tables: maps::TABLES.shared(&pins.map(maps::TABLES.name))?.0,
             names: Names::open(&pins)?,

@@ -30,8 +30,10 @@ pub enum Hook {
 pub struct Judgement {
     /// Why.
     pub reason: Reason,
-    /// The flow it belongs to.
+    /// The flow it belongs to; of a packet to drop, the audited allow that would have admitted it.
     pub flow: Option<String>,
+    /// Whether it passes whatever the reason, in either mode.
+    pub audited: bool,
 }
 
 /// The program that judges and writes nothing: neither counters nor entries.
@@ -94,13 +96,13 @@ impl Probe {
                 Error::program(load::PROBE, &error)
             }
         })?;
-        let Some((reason, flow)) = unpack(value) else { return Ok(None) };
+        let Some((reason, flow, audited)) = unpack(value) else { return Ok(None) };
         let reason = Reason::from_number(reason)
             .ok_or_else(|| Error::Image(format!("the probe gave the reason {reason}, which there is not")))?;
         let flow = match flow {
             Some(counter) => names::of_counter(&self.names, counter)?,
             None => None,
         };
-        Ok(Some(Judgement { reason, flow }))
+        Ok(Some(Judgement { reason, flow, audited }))
     }
 }

@@ -123,33 +123,14 @@ impl Datapath {
             return Err(Error::OnTrial { generation: self.control.slot(self.control.enforced()).generation });
         }
         let per_second = ticks::per_second()?;
-        let verdicts = verdict_words(generation)?;
-        let counters = self.names.counters(&generation.flows)?;
-        let pages = u32::try_from(generation.words.len().div_ceil(PAGE as usize)).unwrap_or(u32::MAX);
-        let grew = pages > self.room.pages;
-        if grew {
-            if pages > MOST_PAGES {
-                return Err(Error::Image(format!(
-                    "{pages} pages are more than the {MOST_PAGES} a slot can have"
-                )));
-            }
-            self.grow(Room { pages: pages.next_power_of_two(), ..self.room })?;
-        }
+        // Its slot is the one there is.
+        self.end_shadow();
+        let grew = self.make_room(generation)?;
         let slot = self.free_slot();
         self.wait_until_unread(slot);
         let started = Instant::now();
-        self.write(slot, generation.words, verdicts, &counters);
         let number = self.control.last_generation() + 1;
-        self.control.write_slot(
-            slot,
-            &Slot {
-                generation: number,
-                flags: generation.parameters.flags,
-                directory: generation.directory,
-                timeouts: generation.parameters.idle.in_ticks(per_second),
-            },
-        );
-        let probe = Probe::over(&self.pins)?;
+        let probe = self.write_generation(slot, number, generation)?;
         prove(&probe, slot).map_err(Error::Refused)?;
         self.control.limit_events(per_window(generation.parameters.events_per_second, per_second));
         let deadline = match term {
@@ -165,8 +146,47 @@ impl Datapath {
         Ok(Published { generation: number, slot, grew, took: started.elapsed() })
     }
 
+    /// Makes the tables as large as an image needs them; says whether they had to grow.
+    pub(super) fn make_room(&mut self, generation: &Generation<'_>) -> Result<bool, Error> {
+        let pages = u32::try_from(generation.words.len().div_ceil(PAGE as usize)).unwrap_or(u32::MAX);
+        let grows = pages > self.room.pages;
+        if grows {
+            if pages > MOST_PAGES {
+                return Err(Error::Image(format!(
+                    "{pages} pages are more than the {MOST_PAGES} a slot can have"
+                )));
+            }
+            self.grow(Room { pages: pages.next_power_of_two(), ..self.room })?;
+        }
+        Ok(grows)
+    }
+
+    /// Writes a generation into a slot as soon as no packet is judged by what it held; gives who can judge by it.
+    pub(super) fn write_generation(
+        &mut self,
+        slot: u32,
+        number: u32,
+        generation: &Generation<'_>,
+    ) -> Result<Probe, Error> {
+        let per_second = ticks::per_second()?;
+        let verdicts = verdict_words(generation)?;
+        let counters = self.names.counters(&generation.flows)?;
+        self.wait_until_unread(slot);
+        self.write(slot, generation.words, verdicts, &counters);
+        self.control.write_slot(
+            slot,
+            &Slot {
+                generation: number,
+                flags: generation.parameters.flags,
+                directory: generation.directory,
+                timeouts: generation.parameters.idle.in_ticks(per_second),
+            },
+        );
+        Probe::over(&self.pins)
+    }
+
     /// The slot that neither rules nor is fallen back to; of two such, the lower.
-    fn free_slot(&self) -> u32 {
+    pub(super) fn free_slot(&self) -> u32 {
         let taken = [self.control.enforced(), self.control.fallback()];
         (0..SLOTS).find(|slot| !taken.contains(slot)).unwrap_or(0)
     }

@@ -32,6 +32,9 @@ pub struct Answer {
     /// Only where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<Box<Trace>>,
+    /// Whether it passes all the same: for people. What is printed for tools is without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    audited: bool,
 }
 
 impl Answer {
@@ -68,6 +71,7 @@ impl Answer {
             section,
             generation,
             trace: None,
+            audited: false,
         }
     }
 
@@ -77,10 +81,21 @@ impl Answer {
         Self { trace: trace.map(Box::new), ..self }
     }
 
+    /// The same, where what is to drop passes.
+    #[must_use]
+    pub fn in_audit(mut self, audited: bool) -> Self {
+        self.audited = audited;
+        self
+    }
+
     /// Whether the packet would be admitted.
     #[must_use]
     pub fn admits(&self) -> bool {
         self.verdict == "admit"
+    }
+
+    fn would_drop(&self) -> bool {
+        self.audited && !self.admits()
     }
 
     /// For people.
@@ -89,9 +104,19 @@ impl Answer {
         let port = self.port.as_str().map_or_else(|| self.port.to_string(), str::to_owned);
         let mut lines = vec![
             ("packet", format!("{} -> {} {}/{port}", self.source, self.destination, self.protocol)),
-            ("verdict", format!("{}, {}", self.verdict, self.reason)),
+            (
+                "verdict",
+                format!("{}, {}", if self.would_drop() { "would drop" } else { &self.verdict }, self.reason),
+            ),
         ];
-        lines.extend(self.flow.iter().map(|flow| ("flow", flow.clone())));
+        let flow = |flow: &String| {
+            if self.would_drop() {
+                format!("{flow}, which is in audit, would admit it")
+            } else {
+                flow.clone()
+            }
+        };
+        lines.extend(self.flow.iter().map(|id| ("flow", flow(id))));
         if !self.also.is_empty() {
             lines.push(("also", self.also.join(", ")));
         }

@@ -69,6 +69,7 @@ impl Standing {
 struct Found {
     reason: Reason,
     flow: Option<String>,
+    audited: bool,
     generation: Option<u32>,
 }
 
@@ -124,18 +125,20 @@ impl Desk {
         };
         let trace =
             if traced { Some(self.trace(judge, &question, row, &bytes, found.reason)?) } else { None };
-        Ok(Ok(Answer::new(question, found.reason, flow, also, found.generation).with_trace(trace)))
+        let answer = Answer::new(question, found.reason, flow, also, found.generation);
+        Ok(Ok(answer.with_trace(trace).in_audit(found.audited)))
     }
 
     fn judged(&self, judge: &Judge, question: &Question, row: u32, bytes: &[u8]) -> Result<Found> {
         if let Some((judgement, generation)) = self.ask(judge.hook(question), row, bytes)? {
-            let flow = judgement.flow.filter(|_| judgement.reason.admits());
-            return Ok(Found { reason: judgement.reason, flow, generation: Some(generation) });
+            let audited = judgement.audited || self.flags().audit();
+            let Judgement { reason, flow, .. } = judgement;
+            return Ok(Found { reason, flow, audited, generation: Some(generation) });
         }
         // No gate stands, or what leaves is not judged there: the files say by which flow it is known.
         let ruling = judge.answer(question, row);
         let flow = ruling.flow.map(|info| info.id.clone());
-        Ok(Found { reason: ruling.reason, flow, generation: None })
+        Ok(Found { reason: ruling.reason, flow, audited: ruling.audited, generation: None })
     }
 
     /// The gate's own answer to a frame, and its generation; none where it does not judge such frames.

@@ -36,8 +36,10 @@ pub struct Judge {
 pub struct Ruling<'p> {
     /// Why.
     pub reason: Reason,
-    /// The flow it belongs to.
+    /// The flow it belongs to; of a packet to drop, the audited allow that would have admitted it.
     pub flow: Option<&'p FlowInfo>,
+    /// Whether it passes whatever the reason: in this mode, between these systems, or by that allow.
+    pub audited: bool,
 }
 
 impl Judge {
@@ -120,11 +122,11 @@ impl Judge {
         self.forget();
         let ruling = match engine::egress(&mut &*frame, &self.memory) {
             Some(decision) => self.ruling(decision),
-            None => Ruling { reason: Reason::Always, flow: None },
+            None => Ruling { reason: Reason::Always, flow: None, audited: false },
         };
         // Without `egress = "enforce"` whatever this host sends leaves.
         if !ruling.reason.admits() && !self.flags.egress() {
-            return Ruling { reason: Reason::Always, flow: None };
+            return Ruling { reason: Reason::Always, flow: None, audited: false };
         }
         ruling
     }
@@ -157,9 +159,9 @@ impl Judge {
     }
 
     fn ruling(&self, decision: Decision) -> Ruling<'_> {
-        let named = decision.reason.admits() && !decision.verdict.is_none();
+        let named = !decision.verdict.is_none();
         let flow = named.then(|| &self.policy.flows[decision.verdict.flow() as usize]);
-        Ruling { reason: decision.reason, flow }
+        Ruling { reason: decision.reason, flow, audited: decision.audited || self.flags.audit() }
     }
 }
 

@@ -32,9 +32,10 @@ const BANKS: [(Bank, &str); 5] = [
     (Bank::Ip, "ip"),
 ];
 
-/// Every line's records, in order of precedence.
+/// Every line's records, in order of precedence; audited allows admit nothing, and have none.
 pub(super) fn of(policy: &Policy) -> impl Iterator<Item = Row<'_>> {
-    (1..).zip(&policy.lines).flat_map(move |(number, line)| {
+    let admitting = policy.lines.iter().filter(|line| !policy.is_audited(line));
+    (1..).zip(admitting).flat_map(move |(number, line)| {
         BANKS.into_iter().filter_map(move |(bank, protocol)| row(policy, number, line, bank, protocol))
     })
 }

@@ -35,7 +35,11 @@ const HOST: &str = r#"
 "#;
 
 fn compiled(host: &str) -> (Policy, Host) {
-    let files = Memory::new([("cmgate.toml", host), ("site.toml", SITE)]);
+    compiled_from(host, SITE)
+}
+
+fn compiled_from(host: &str, site: &str) -> (Policy, Host) {
+    let files = Memory::new([("cmgate.toml", host), ("site.toml", site)]);
     let loaded = config::parse(&files, Path::new("cmgate.toml")).expect("the files are good");
     let own =
         vec!["10.1.1.30/24".parse().expect("an address"), "2001:db8:1::30/64".parse().expect("an address")];
@@ -127,6 +131,20 @@ fn audit_refuses_nothing_and_counts_it() {
     let text = nft("host = \"pxe01\"\ninterfaces = [\"eth0\"]\nmode = \"audit\"\negress = \"enforce\"\n");
     assert!(!text.contains("drop"), "{text}");
     assert!(text.contains("counter name \"refused/policy\" accept"));
+}
+
+#[test]
+fn what_is_in_audit_passes_and_is_counted() {
+    let site = SITE.replace("roles = [\"client\"]", "roles = [\"client\"]\n    mode = \"audit\"");
+    let site = site.replace("name = \"monitoring\"", "name = \"monitoring\"\n    mode = \"audit\"");
+    let (policy, host) = compiled_from(HOST, &site);
+    let rows = to_csv(&policy).expect("it is written");
+    assert!(!rows.contains("allow/monitoring"), "{rows}");
+    let text = to_nft(&Subject { policy: &policy, host: &host, interfaces: &[(1, "eth0".to_owned())] });
+    let text = text.expect("the interface has a plain name");
+    assert!(text.contains("counter name \"refused/policy\" goto refused"), "{text}");
+    assert!(text.contains("saddr @client-v4 counter name \"audited\" accept"), "{text}");
+    assert!(text.contains("accept comment \"allow/monitoring, in audit\""), "{text}");
 }
 
 #[test]

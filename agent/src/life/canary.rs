@@ -42,7 +42,7 @@ pub fn fly(judge: &Judge, probe: &Probe, slot: u32) -> Result<()> {
         }
         let flow = expected.flow.map(|flow| flow.id.clone());
         ensure!(
-            found.reason == expected.reason && found.flow == flow,
+            found.reason == expected.reason && found.flow == flow && found.audited == expected.audited,
             "a packet from {} to {} ({:?}) is judged {} {} in the kernel, and {} {} in memory",
             question.source,
             question.destination,
@@ -64,6 +64,12 @@ fn questions(policy: &Policy) -> Vec<Question> {
         let line = policy.lines.iter().find(|line| line.flow as usize == flow);
         questions.extend(line.and_then(|line| of_line(policy, line)));
     }
+    // Both families, whatever the spread came to.
+    for v4 in [true, false] {
+        if !questions.iter().any(|question| question.source.is_ipv4() == v4) {
+            questions.extend(policy.lines.iter().find_map(|line| of_line_in(policy, line, &[v4])));
+        }
+    }
     for stranger in STRANGERS {
         let source: IpAddr = stranger.parse().expect("the constants above are addresses");
         let own = first(&policy.own, source.is_ipv4());
@@ -73,6 +79,11 @@ fn questions(policy: &Policy) -> Vec<Question> {
 }
 
 fn of_line(policy: &Policy, line: &Line) -> Option<Question> {
+    of_line_in(policy, line, &[true, false])
+}
+
+/// A packet of a line, in the first of these families that it has.
+fn of_line_in(policy: &Policy, line: &Line, wanted: &[bool]) -> Option<Question> {
     let service = line.services.first()?;
     let sets = [line.sources, line.destinations].map(|set| &policy.sets[set.0 as usize]);
     let [kind, code] = service.first.to_be_bytes();
@@ -83,7 +94,7 @@ fn of_line(policy: &Policy, line: &Line) -> Option<Question> {
         Bank::Icmpv6 => (Asked::Icmp { kind, code }, [false].as_slice()),
         Bank::Ip => (Asked::Ip(code), [true, false].as_slice()),
     };
-    families.iter().find_map(|v4| {
+    wanted.iter().filter(|v4| families.contains(v4)).find_map(|v4| {
         let [source, destination] = sets.map(|set| first(set, *v4));
         Some(question(source?, destination?, asked))
             .filter(|question| question.source != question.destination)
@@ -121,6 +132,7 @@ mod tests {
             written: None,
             tftp: false,
             broadcast: false,
+            audited: false,
         };
         let range = |bank, port| ServiceRange { bank, first: port, last: port };
         let line = |flow| Line {
@@ -136,6 +148,7 @@ mod tests {
             lines: (0..flows).map(line).collect(),
             sets: vec![set(&["10.0.0.9", "2001:db8::9"]), set(&["10.0.0.1", "2001:db8::1"])],
             known: SetId(0),
+            audited: None,
             own: set(&["10.0.0.1", "2001:db8::1"]),
             broadcasts: set(&[]),
             bindings: Vec::new(),
@@ -153,6 +166,14 @@ mod tests {
             [(true, request), (false, echo), (true, request), (true, NOTHING), (false, NOTHING)]
         );
         let many = questions(&policy(1000));
-        assert!(many.len() <= FLOWS + 2 && many.len() > FLOWS / 2, "{}", many.len());
+        let mut apart = policy(2);
+        apart.lines.truncate(1);
+        let of_both = questions(&apart);
+        let asking: Vec<_> = of_both.iter().filter(|question| question.asked == request).collect();
+        assert_eq!(
+            asking.iter().map(|question| question.source.is_ipv4()).collect::<Vec<_>>(),
+            [true, false]
+        );
+        assert!(many.len() <= FLOWS + 3 && many.len() > FLOWS / 2, "{}", many.len());
     }
 }

@@ -52,7 +52,8 @@ impl Doors {
         let (control, control_at) = watch::channel(control_of(host));
         let (state_dir, state_dir_at) = watch::channel(state_dir_of(host));
         let (asking, requests) = mpsc::channel(1);
-        let (sample, seen) = (Sample::default(), Memory::default());
+        let [sample, shadows] = [Sample::default(), Sample::default()];
+        let seen = Memory::default();
         let pins = pins.to_owned();
         let desk = Desk {
             board: board.clone(),
@@ -62,12 +63,13 @@ impl Doors {
             state_dir: state_dir_at.clone(),
             adviser: Adviser::start(board.clone(), pins.clone()),
             requests: asking,
+            shadows: shadows.clone(),
         };
         tokio::spawn(page::serve(metrics_at, board.clone(), pins.clone()));
         let answering = tokio::spawn(control::serve(control_at, desk));
         tokio::spawn(pressure::watch(pins.clone(), board.clone()));
         let remembering = tokio::spawn(flow_history::watch(pins.clone(), board.clone(), state_dir_at));
-        tokio::spawn(hear(pins, (sample, seen), board.clone(), here));
+        tokio::spawn(hear(pins, ([sample, shadows], seen), board.clone(), here));
         Self { metrics, control, state_dir, answering, remembering, requests }
     }
 
@@ -114,7 +116,7 @@ fn state_dir_of(host: Option<&Host>) -> PathBuf {
 /// Takes sampled drops out of the ring as they come.
 async fn hear(
     pins: PathBuf,
-    (sample, seen): (Sample, Memory),
+    ([drops, shadows], seen): ([Sample; 2], Memory),
     board: Board,
     here: watch::Receiver<Surroundings>,
 ) {
@@ -129,7 +131,7 @@ async fn hear(
                 })
                 .await
                 {
-                    sample.begin(since, Drops::of(&live, Vec::new()).counted);
+                    drops.begin(since, Drops::of(&live, Vec::new()).counted);
                 }
                 loop {
                     match events.next().await {
@@ -137,7 +139,10 @@ async fn hear(
                             let here = here.borrow();
                             for event in heard {
                                 let link = here.links.iter().find(|link| link.index == event.ifindex);
-                                seen.hear(&event);
+                                let sample = if event.shadow { &shadows } else { &drops };
+                                if !event.shadow {
+                                    seen.hear(&event);
+                                }
                                 sample.push(Drop::of(&event, link.map(|link| link.name.as_str())));
                             }
                         }

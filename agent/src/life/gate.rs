@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use cmgate_common::reason::Reason;
 use nix::mount::MsFlags;
 
-use crate::compiler::image::TooLarge;
+use crate::compiler::image::{Image, TooLarge};
 use crate::compiler::policy::Written;
 use crate::config::Host;
-use crate::datapath::{self, Datapath, Generation, Hook, Nic, Probe, SeededFlow, Sizes, Term, Trial};
+use crate::datapath::{
+    self, Datapath, Generation, Hook, Nic, Parameters, Probe, SeededFlow, Sizes, Term, Trial,
+};
 use crate::explain::judge::Judge;
 use crate::guard::{self, Essential, LockOut, sockets};
 
@@ -28,6 +30,8 @@ pub struct Gate {
     datapath: Datapath,
     sizes: Sizes,
     guarded: BTreeMap<String, Nic>,
+    /// Of the last two generations brought in force, by number: what their canaries must come to.
+    judges: Vec<(u32, Judge)>,
 }
 
 /// A policy came in force.
@@ -95,7 +99,7 @@ impl Gate {
             let generation = datapath.generation()?;
             tracing::info!("took over the gate at {}, generation {generation}", pins.display());
         }
-        Ok(Self { datapath, sizes, guarded: BTreeMap::new() })
+        Ok(Self { datapath, sizes, guarded: BTreeMap::new(), judges: Vec::new() })
     }
 
     /// The number of the generation that rules; 0 before the first.
@@ -178,12 +182,7 @@ impl Gate {
         let compile = begun.elapsed();
         let parameters = orders.parameters();
         let judge = Judge::new(policy, image.clone(), parameters.flags, rows.clone());
-        let generation = Generation {
-            words: &image.words,
-            directory: image.directory,
-            flows: judge.policy().flows.iter().map(|flow| flow.id.as_str()).collect(),
-            parameters,
-        };
+        let generation = generation(&judge, &image, parameters);
         let published = self.datapath.publish_for(term, &generation, |probe, slot| {
             canary::fly(&judge, probe, slot)?;
             locks_nobody_out(essentials, &rows, probe, slot)
@@ -202,7 +201,7 @@ impl Gate {
                 self.sizes.flow_capacity
             ));
         }
-        Ok(Enforced {
+        let enforced = Enforced {
             generation: published.generation,
             compile,
             publish: published.took,
@@ -210,7 +209,54 @@ impl Gate {
             written: judge.policy().written(),
             flows: judge.policy().flows.iter().map(|flow| flow.id.clone()).collect(),
             warnings,
-        })
+        };
+        self.judges.truncate(1);
+        self.judges.insert(0, (published.generation, judge));
+        Ok(enforced)
+    }
+
+    /// Judges the canaries of the generation that rules once more. `false` where it was not compiled here.
+    ///
+    /// # Errors
+    /// The first packet that the kernel judges otherwise than the engine does over the tables as compiled.
+    pub fn selftest(&self) -> Result<bool> {
+        let Some(probe) = Probe::open(self.datapath.root())? else { bail!("the pins are gone") };
+        let (slot, generation) = probe.ruling()?;
+        match self.judges.iter().find(|(number, _)| *number == generation) {
+            Some((_, judge)) => canary::fly(judge, &probe, slot).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Compiles orders and has them judge every packet without effect.
+    ///
+    /// # Errors
+    /// Why they do not; there is no shadow then.
+    pub fn cast_shadow(&mut self, orders: &Orders, here: &Surroundings) -> Result<(), Refusal> {
+        let rows = self.rows(orders, here)?;
+        let Tables { policy, image, .. } = orders.compile(here, rows.clone())?;
+        let parameters = orders.parameters();
+        let judge = Judge::new(policy, image.clone(), parameters.flags, rows);
+        let generation = generation(&judge, &image, parameters);
+        Ok(self.datapath.cast_shadow(&generation, |probe, slot| canary::fly(&judge, probe, slot))?)
+    }
+
+    /// Ends it.
+    pub fn end_shadow(&mut self) {
+        self.datapath.end_shadow();
+    }
+
+    /// Whether there is one.
+    pub fn has_shadow(&self) -> bool {
+        self.datapath.has_shadow()
+    }
+
+    /// Has its counts begin at zero.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    pub fn forget_disagreements(&self) -> Result<(), datapath::Error> {
+        self.datapath.forget_disagreements()
     }
 
     /// Puts the programs on the interfaces that orders name, as far as these are there, and takes them off others.
@@ -350,7 +396,9 @@ fn locks_nobody_out(
     let under = |slot| {
         move |row: u32, frame: &[u8]| -> Result<Reason> {
             let judged = probe.judge(slot, Hook::Ingress, row, frame)?;
-            Ok(judged.context("the kernel judges nothing that comes in")?.reason)
+            let judged = judged.context("the kernel judges nothing that comes in")?;
+            // What passes by audit is not lost.
+            Ok(if judged.audited { Reason::Always } else { judged.reason })
         }
     };
     let (ruling, generation) = probe.ruling()?;
@@ -363,6 +411,11 @@ fn locks_nobody_out(
         &under(slot),
     )?;
     if losses.is_empty() { Ok(()) } else { Err(LockOut(losses).into()) }
+}
+
+fn generation<'a>(judge: &'a Judge, image: &'a Image, parameters: Parameters) -> Generation<'a> {
+    let flows = judge.policy().flows.iter().map(|flow| flow.id.as_str()).collect();
+    Generation { words: &image.words, directory: image.directory, flows, parameters }
 }
 
 fn mount_bpffs() -> Result<()> {

@@ -17,6 +17,8 @@ pub(crate) mod orders;
 pub mod parameters;
 mod pressure;
 mod reload;
+mod selftest;
+mod shadow;
 pub(crate) mod sources;
 mod start;
 pub mod surroundings;
@@ -27,9 +29,12 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::{self, Instant};
 
+use crate::config::Host;
+use crate::doctor;
 use crate::observation::agent::Board;
-use crate::observation::request::{Reply, Request};
+use crate::observation::request::{Done, Reply, Request};
 
 use self::doors::Doors;
 use self::reload::{Agent, Cause};
@@ -58,9 +63,14 @@ pub async fn run(options: Options) -> Result<()> {
 
     let mut agent = start::start(&options, &board, &look(&mut here))?;
     let mut doors = Doors::open(agent.host(), &options.pins, &board, here.clone());
+    if let Some(host) = agent.host().cloned() {
+        tokio::spawn(look_over(host, options.pins.clone(), board.clone()));
+    }
     agent.watch_files();
     notify::ready(&agent.words());
 
+    let mut tests = time::interval_at(Instant::now() + selftest::EVERY, selftest::EVERY);
+    tests.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             signal = signals.next() => match signal {
@@ -70,6 +80,7 @@ pub async fn run(options: Options) -> Result<()> {
             },
             () = agent.files_changed() => agent.reread(&look(&mut here)),
             Some(request) = doors.requests.recv() => attend(&mut agent, request, &look(&mut here)),
+            _ = tests.tick() => drop(agent.selftest()),
             () = agent.time_is_up() => {
                 if let Err(error) = agent.settle(&look(&mut here)) {
                     tracing::error!("what is on trial cannot be settled: {error:#}");
@@ -78,6 +89,8 @@ pub async fn run(options: Options) -> Result<()> {
             }
             Ok(()) = here.changed() => agent.adapt(&look(&mut here)),
         }
+        // Whatever came in force took its slot.
+        agent.recast_shadow(&here.borrow());
         doors.follow(agent.host());
     }
     notify::stopping();
@@ -94,6 +107,26 @@ fn attend(agent: &mut Agent, request: Request, here: &Surroundings) {
         Request::Apply(apply, reply) => answer(reply, said(agent.apply(&apply, here))),
         Request::Confirm(reply) => answer(reply, said(agent.confirm(here))),
         Request::Rollback(reply) => answer(reply, said(agent.rollback(here))),
+        Request::SelfTest(reply) => answer(reply, agent.selftest().map(|()| Done { done: true })),
+        Request::CastShadow(config, reply) => {
+            answer(reply, agent.cast_shadow(config, here).map(|()| Done { done: true }));
+        }
+        Request::EndShadow(reply) => {
+            agent.end_shadow();
+            answer(reply, Ok(Done { done: true }));
+        }
+    }
+}
+
+/// Warns of what about this machine hurts, once the gate stands.
+async fn look_over(host: Host, pins: PathBuf, board: Board) {
+    match doctor::collect::facts(&host, &pins).await {
+        Ok(facts) => {
+            let warnings = doctor::warnings(&facts);
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            board.warn("doctor", warnings);
+        }
+        Err(error) => tracing::warn!("this machine cannot be looked over: {error:#}"),
     }
 }
 

@@ -34,7 +34,10 @@ pub async fn watch(pins: PathBuf, board: Board) {
         board.warn(ABOUT, strained.values().cloned());
         gauge.tell(&strained);
         let forgotten = datapath::forget_quiet_ports(&pins);
-        board.warn("ports", forgotten.err().map(|error| format!("the ports of former flows stay noted: {error}")));
+        board.warn(
+            "ports",
+            forgotten.err().map(|error| format!("the ports of former flows stay noted: {error}")),
+        );
     }
 }
 

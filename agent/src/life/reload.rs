@@ -15,6 +15,7 @@ use super::gate::{Enforced, Gate, Guarding, Refusal};
 use super::ledger::{self, Ledger};
 use super::notify;
 use super::orders::Orders;
+use super::shadow::Shadow;
 use super::sources::{self, Reading};
 use super::surroundings::Surroundings;
 
@@ -51,6 +52,8 @@ pub(super) struct Agent {
     pub(super) config: PathBuf,
     pub(super) board: Board,
     pub(super) gate: Gate,
+    /// What is judged by without effect.
+    pub(super) shadow: Option<Shadow>,
     /// What is enforced.
     pub(super) rules: Held,
     /// What it is rolled back to.
@@ -171,6 +174,7 @@ impl Agent {
                 }
                 Err(refusal) => self.refused(Cause::Addresses, begun, Duration::ZERO, &refusal),
             }
+            self.recast_shadow(here);
         }
         self.guard(here);
         notify::status(&self.words());
@@ -192,7 +196,8 @@ impl Agent {
         notify::reloading();
         match &reading.outcome {
             Err(report) => self.bad_files(cause, report, begun, read),
-            Ok(loaded) if self.enforces(loaded.fingerprint) => {
+            // What rules is written anew where it does not do what the files say.
+            Ok(loaded) if self.enforces(loaded.fingerprint) && self.selftest().is_ok() => {
                 self.tell_of_files(None);
                 self.ended(cause, begun, read, None, None);
             }
@@ -209,6 +214,7 @@ impl Agent {
                 }
             },
         }
+        self.recast_shadow(here);
         self.guard(here);
         notify::ready(&self.words());
         self.board.read().last_reload.expect("an attempt was just noted")
@@ -274,6 +280,7 @@ impl Agent {
             status.enforcing = Some(self.enforcing(enforced.generation));
             status.selftest = Some(true);
         });
+        self.board.warn("selftest", None);
         for warning in &enforced.warnings {
             tracing::debug!("{warning}");
         }

@@ -116,6 +116,7 @@ impl Beginning<'_> {
             config: self.options.config.clone(),
             board: self.board.clone(),
             gate,
+            shadow: None,
             rules,
             former,
             ledger,

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::compiler::policy::Written;
 use crate::config::{Host, Site};
 
+use super::shadow::Shadowing;
 use super::{log, time};
 
 /// The agent's part of the status.
@@ -38,7 +39,8 @@ pub struct AgentStatus {
     pub reloads: Reloads,
     /// How the last trial ended, under this agent.
     pub last_trial: Option<TrialEnded>,
-    /// Whether the last generation's canaries were judged as the engine in memory judges them.
+    /// Whether the canaries of the generation that rules were last judged as the engine in memory judges them: when it came in
+    /// force, and every minute since.
     pub selftest: Option<bool>,
     /// Prefixes behind each role that the site uses.
     pub selectors: BTreeMap<String, u64>,
@@ -54,6 +56,9 @@ pub struct AgentStatus {
     /// Who read the metrics last, and where; not told.
     #[serde(skip)]
     pub scraper: Option<(SocketAddr, SocketAddr)>,
+    /// The generation that judges without effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadowing>,
     /// Interfaces that should be guarded and are not, each with the reason.
     pub unguarded: BTreeMap<String, String>,
     /// What the operator should look at, by what it is about.
@@ -237,6 +242,7 @@ impl Board {
             enforced: BTreeSet::new(),
             enforcing: None,
             scraper: None,
+            shadow: None,
             unguarded: BTreeMap::new(),
             warnings: BTreeMap::new(),
         };

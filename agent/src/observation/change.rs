@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::agent::Reload;
 use super::control::Desk;
-use super::request::{Answer, Apply, Reply, Request};
+use super::request::{Answer, Apply, Done, Reply, Request};
 
 /// Version of what stands at the paths below `/v1`.
 const API: u32 = 1;
@@ -52,6 +52,19 @@ pub(super) async fn confirm(State(desk): State<Desk>) -> Result<Json<Answer>, Re
 
 pub(super) async fn rollback(State(desk): State<Desk>) -> Result<Json<Answer>, Refused> {
     ask(&desk, Request::Rollback).await
+}
+
+pub(super) async fn selftest(State(desk): State<Desk>) -> Result<Json<Done>, Refused> {
+    ask(&desk, Request::SelfTest).await
+}
+
+/// The body is the path of the `cmgate.toml`.
+pub(super) async fn cast_shadow(State(desk): State<Desk>, path: String) -> Result<Json<Done>, Refused> {
+    ask(&desk, |reply| Request::CastShadow(path.trim_end().into(), reply)).await
+}
+
+pub(super) async fn end_shadow(State(desk): State<Desk>) -> Result<Json<Done>, Refused> {
+    ask(&desk, Request::EndShadow).await
 }
 
 async fn ask<T>(desk: &Desk, request: impl FnOnce(Reply<T>) -> Request) -> Result<Json<T>, Refused> {

@@ -24,8 +24,9 @@ use super::agent::Board;
 use super::drops::Sample;
 use super::peer::{self, Peer};
 use super::request::Request;
+use super::shadow::{self, Shadow};
 use super::status::Status;
-use super::{change, flows, foresight, history, page, patience, sampled};
+use super::{change, drops, flows, foresight, history, page, patience, sampled};
 
 /// Who may connect: owner and group.
 const MODE: u32 = 0o660;
@@ -56,6 +57,8 @@ pub struct Desk {
     pub adviser: Adviser,
     /// Where changes are asked for.
     pub requests: mpsc::Sender<Request>,
+    /// Packets that a shadow would treat otherwise.
+    pub shadows: Sample,
 }
 
 /// Answers at the socket that `place` says, and moves when it says something else. Ends with its sender.
@@ -66,6 +69,9 @@ pub async fn serve(mut place: watch::Receiver<Place>, desk: Desk) {
         .route("/v1/apply", post(change::apply))
         .route("/v1/confirm", post(change::confirm))
         .route("/v1/rollback", post(change::rollback))
+        .route("/v1/shadow/start", post(change::cast_shadow))
+        .route("/v1/shadow/stop", post(change::end_shadow))
+        .route("/v1/selftest", post(change::selftest))
         .route_layer(axum::middleware::from_fn(peer::root_alone));
     let routes = Router::new()
         .route("/v1/version", get(change::version))
@@ -75,6 +81,7 @@ pub async fn serve(mut place: watch::Receiver<Place>, desk: Desk) {
         .route("/v1/drops/follow", get(sampled::follow))
         .route("/v1/drops/top", get(sampled::top))
         .route("/v1/plan", get(foresight::plan))
+        .route("/v1/shadow", get(shadows))
         .route("/v1/explain", post(explain))
         .route("/v1/suggest", get(foresight::suggest))
         .merge(changes)
@@ -182,6 +189,13 @@ async fn flow_lines(State(desk): State<Desk>) -> Answer<Vec<flows::FlowLine>> {
     Ok(Json(flows::lines(&live, &agent.written, &history)))
 }
 
+/// Where the shadow would do otherwise.
+async fn shadows(State(desk): State<Desk>) -> Answer<Shadow> {
+    let live = live(&desk).await?;
+    let samples = desk.shadows.recent().into_iter().map(drops::Drop::without_frame).collect();
+    Ok(Json(Shadow { shadow: desk.board.read().shadow, flows: shadow::flows(&live), samples }))
+}
+
 pub(super) async fn live(desk: &Desk) -> Result<Live, Failure> {
     let live = page::inspect(desk.pins.clone()).await.map_err(Failure)?;
     live.ok_or_else(|| Failure(anyhow::anyhow!("nothing is pinned at {}", desk.pins.display())))
@@ -240,6 +254,7 @@ mod tests {
                 state_dir,
                 adviser,
                 requests: asking,
+                shadows: Sample::default(),
             };
             tokio::spawn(serve(at, desk));
             Self { directory, sample, board, requests, place }

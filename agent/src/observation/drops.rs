@@ -56,6 +56,9 @@ pub struct Drop {
     /// The frame's first bytes in hexadecimal digits, from the Ethernet header on; told only where they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frame: Option<String>,
+    /// The flow id of the audited allow that would have admitted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
 }
 
 impl Drop {
@@ -86,6 +89,7 @@ impl Drop {
             generation: event.generation,
             hint: None,
             frame: Some(hex::text(&event.head)),
+            flow: event.flow.clone(),
         }
     }
 
@@ -149,14 +153,11 @@ impl fmt::Display for Drop {
         if let Some(port) = self.source_port {
             write!(f, " port {port}")?;
         }
-        write!(f, " -> {destination} {protocol}")?;
-        if let Some(port) = &self.port {
-            write!(f, "/{port}")?;
-        }
-        match &self.hint {
-            Some(hint) => write!(f, " ({hint})"),
-            None => Ok(()),
-        }
+        let said = |before: &str, part: &Option<String>, after: &str| {
+            part.as_ref().map(|part| format!("{before}{part}{after}")).unwrap_or_default()
+        };
+        let (port, flow) = (said("/", &self.port, ""), said(", but for ", &self.flow, ""));
+        write!(f, " -> {destination} {protocol}{port}{flow}{}", said(" (", &self.hint, ")"))
     }
 }
 
@@ -370,7 +371,7 @@ mod tests {
     use super::*;
 
     fn event(frame: &[u8], reason: Reason) -> DropEvent {
-        let outcome: Outcome = settle(reason, Flags::NONE).1;
+        let outcome: Outcome = settle(reason, false, Flags::NONE).1;
         DropEvent {
             at: UNIX_EPOCH,
             ifindex: 3,
@@ -378,6 +379,8 @@ mod tests {
             generation: 4,
             outcome,
             hook: Hook::Ingress,
+            shadow: false,
+            flow: None,
             head: frame[..frame.len().min(EVENT_HEAD)].to_vec(),
         }
     }
@@ -401,6 +404,8 @@ mod tests {
                 "1970-01-01T00:00:00.000Z eth1 ingress drop unknown-source 10.66.0.10 port 51234 -> 10.1.1.20 tcp/445"
             );
         }
+        let by_allow = DropEvent { flow: Some("allow/backup".to_owned()), ..event(&tcp(0), Reason::Service) };
+        assert!(Drop::of(&by_allow, None).to_string().ends_with(" tcp/445, but for allow/backup"));
         let icmp = built_icmp();
         let told = Drop::of(&event(&icmp, Reason::Service), None);
         assert_eq!(

@@ -96,6 +96,16 @@ fn live_metrics(live: &Live, page: &mut Page<'_, '_>) -> fmt::Result {
         "Their bytes, from the Ethernet header on",
         flows(|count| count.bytes),
     )?;
+    let shadow = live.disagreements.iter().flat_map(|found| {
+        let flow = found.flow.as_deref().unwrap_or_default();
+        let of = |disagreement, packets| (labels([("flow", flow), ("disagreement", disagreement)]), packets);
+        [of("would-admit", found.admitted), of("would-drop", found.dropped)]
+    });
+    page.counters(
+        "cmgate_shadow_packets",
+        "Frames that a shadow would treat otherwise, since it began",
+        shadow,
+    )?;
     let maps = |pick: fn(&MapUse) -> u64| {
         live.maps.iter().map(move |map| (labels([("map", map.map)]), number(pick(map))))
     };
@@ -219,7 +229,7 @@ mod tests {
             row: 1,
             interface: interface.map(str::to_owned),
             hook,
-            outcome: settle(reason, Flags::NONE).1,
+            outcome: settle(reason, false, Flags::NONE).1,
             count: count(packets),
         };
         let flow = |id: &str, packets| FlowCounters {
@@ -241,6 +251,11 @@ mod tests {
             ],
             flows: vec![flow("client:management-point/https/tcp", 5), flow("allow/odd:name/x", 0)],
             stats: [9, 0, 0, 0, 0, 0],
+            disagreements: vec![crate::datapath::Disagreement {
+                flow: Some("allow/backup".to_owned()),
+                admitted: 3,
+                dropped: 0,
+            }],
             maps: vec![MapUse { map: "answered", entries: 4, capacity: 65_536, evicted: Some(2) }],
             programs: Vec::new(),
         }
@@ -297,6 +312,10 @@ mod tests {
         # TYPE cmgate_flow_bytes counter
         cmgate_flow_bytes_total{flow="client:management-point/https/tcp",initiator="client",responder="management-point",service="https"} 300
         cmgate_flow_bytes_total{flow="allow/odd:name/x",initiator="",responder="",service=""} 0
+        # HELP cmgate_shadow_packets Frames that a shadow would treat otherwise, since it began
+        # TYPE cmgate_shadow_packets counter
+        cmgate_shadow_packets_total{flow="allow/backup",disagreement="would-admit"} 3
+        cmgate_shadow_packets_total{flow="allow/backup",disagreement="would-drop"} 0
         # HELP cmgate_map_entries Entries in use
         # TYPE cmgate_map_entries gauge
         cmgate_map_entries{map="answered"} 4.0

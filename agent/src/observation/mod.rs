@@ -22,5 +22,6 @@ mod patience;
 mod peer;
 pub mod request;
 mod sampled;
+pub mod shadow;
 pub mod status;
 pub mod time;

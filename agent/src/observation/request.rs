@@ -1,6 +1,7 @@
 //! What a running agent is asked to change, and what it answers.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -21,6 +22,19 @@ pub enum Request {
     Confirm(Reply<Answer>),
     /// To return to what was enforced before.
     Rollback(Reply<Answer>),
+    /// To judge the canaries now.
+    SelfTest(Reply<Done>),
+    /// To judge by these files, too, without effect.
+    CastShadow(PathBuf, Reply<Done>),
+    /// To stop that.
+    EndShadow(Reply<Done>),
+}
+
+/// That something was done of which there is no more to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// Always true.
+    pub done: bool,
 }
 
 /// How files are to be enforced.

@@ -116,7 +116,7 @@ impl Side<'_> {
         }
         let row = u64::from(class) * u64::from(self.directory.verdicts_width);
         let verdict = Verdict(self.word(u64::from(self.directory.verdicts) + row + u64::from(service)));
-        if verdict.is_none() { Fate::Denied } else { Fate::Flow(verdict.flow()) }
+        if verdict.admits() { Fate::Flow(verdict.flow()) } else { Fate::Denied }
     }
 
     /// The flow id of a fate; `None` where no flow admits it.

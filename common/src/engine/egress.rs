@@ -7,7 +7,7 @@ use crate::packet::{self, Packet, Parsed, Readable, Traits};
 use crate::reason::{Decision, Reason};
 
 use super::flows::{self, Flows, Question};
-use super::{address, always, fragments, policy};
+use super::{address, always, audit, fragments, policy};
 
 /// Follows a frame that is about to leave. `None`: it is not judged, because it is somebody else's in transit, or
 /// because own packets leave freely.
@@ -30,21 +30,30 @@ where
     if !is_own(source) {
         return None;
     }
-    if packet.fragment.follows() {
-        if !judges {
-            return None;
-        }
-        if !fragments::follow(tables, &mut packet) {
-            return Some(Decision::of(Reason::Fragment));
-        }
+    let follows = packet.fragment.follows();
+    if follows && !judges {
+        return None;
     }
+    let orphan = follows && !fragments::follow(tables, &mut packet);
     let destination = address::classify(tables, packet.destination, packet.is_v4());
-    let decision = judge(tables, &packet, source, destination);
+    let packet = packet.forgotten(tables);
+    let (source, destination) = (source.forgotten(tables), destination.forgotten(tables));
+    let decision = if orphan {
+        Decision::of(Reason::Fragment)
+    } else {
+        if judges {
+            audit::note(tables, &packet, (source, destination), Origin::Own);
+        }
+        judge(tables, &packet, source, destination)
+    };
     if !judges {
         return None;
     }
-    fragments::remember(tables, &packet, decision);
-    Some(decision)
+    if decision.reason.admits() {
+        fragments::remember(tables, &packet, decision.verdict);
+        return Some(decision);
+    }
+    Some(audit::pardoned(tables, &packet, (source, destination), Origin::Own, decision))
 }
 
 /// Whether a packet with this source is this host's.
@@ -69,7 +78,8 @@ fn judge<T: Flows>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf)
     // What answers this host's own services needs no memory, and is the most of what a server sends.
     if !packet.is(Traits::OPENS) {
         let back = policy::reverse(tables, packet, source, destination);
-        if !back.is_none() {
+        // Where everything may leave, what answers an audited allow opens nothing either.
+        if back.admits() || back.is_audited() && free {
             return policy::admitted(back);
         }
     }
@@ -79,7 +89,8 @@ fn judge<T: Flows>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf)
     let ends = (source, destination);
     let pair = policy::pair(tables, source, destination);
     let verdict = policy::of_pair(tables, pair, packet.service());
-    if free || !verdict.is_none() {
+    if free || verdict.admits() {
+        let verdict = if verdict.admits() { verdict } else { Verdict::NONE };
         remember(tables, &Question::of(tables, packet, ends, Origin::Own, verdict), destination, verdict);
         return policy::admitted(verdict);
     }
@@ -93,16 +104,16 @@ fn judge<T: Flows>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf)
 fn by_policy<T: Flows>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Decision {
     let pair = policy::pair(tables, source, destination);
     let verdict = policy::of_pair(tables, pair, packet.service());
-    if verdict.is_none() {
-        Decision::of(policy::denied(tables, packet, (source, destination), pair))
-    } else {
+    if verdict.admits() {
         policy::admitted(verdict)
+    } else {
+        Decision::of(policy::denied(tables, packet, (source, destination), pair))
     }
 }
 
 /// Remembers what this host opens.
 #[inline(always)]
-fn remember<T: Flows>(tables: &T, question: &Question, destination: Leaf, verdict: Verdict) {
+pub(super) fn remember<T: Flows>(tables: &T, question: &Question, destination: Leaf, verdict: Verdict) {
     if destination.is_shared() {
         if verdict.broadcast() {
             tables.expect(question);

@@ -3,18 +3,17 @@
 use crate::layout::entry::Origin;
 use crate::layout::{Leaf, Verdict};
 use crate::packet::{Packet, Traits, transport};
-use crate::reason::Decision;
 
 use super::flows::{Flows, NO_FIRST, Question};
 
 /// A datagram is known by its addresses; what they mean is its first fragment's business.
 const NOBODY: (Leaf, Leaf) = (Leaf(0), Leaf(0));
 
-/// Remembers the ports and traits of an admitted first fragment for those that follow it.
+/// Remembers the ports and traits of a first fragment that passes, for those that follow it.
 #[inline(always)]
-pub(super) fn remember<T: Flows>(tables: &T, packet: &Packet, decision: Decision) {
-    if packet.fragment.is() && !packet.fragment.follows() && decision.reason.admits() {
-        tables.remember_datagram(&Question::of(tables, packet, NOBODY, Origin::Transit, decision.verdict));
+pub(super) fn remember<T: Flows>(tables: &T, packet: &Packet, verdict: Verdict) {
+    if packet.fragment.is() && !packet.fragment.follows() {
+        tables.remember_datagram(&Question::of(tables, packet, NOBODY, Origin::Transit, verdict));
     }
 }
 

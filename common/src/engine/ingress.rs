@@ -8,7 +8,7 @@ use crate::reason::{Decision, Reason};
 
 use super::flows::{self, Flows, Question, UNKNOWN};
 use super::related::Quoting;
-use super::{address, always, fragments, policy};
+use super::{address, always, audit, fragments, policy};
 
 /// Judges a frame that came in on the interface in `row` of the counters.
 #[inline(always)]
@@ -44,7 +44,11 @@ where
     if bound || !address::are_ordinary(source, destination) || packet.source == packet.destination {
         return None;
     }
-    Some(judge(frame, tables, &packet, source, destination))
+    let decision = judge(frame, tables, &packet, source, destination);
+    if decision.reason.admits() {
+        return Some(decision);
+    }
+    Some(audit::pardoned(tables, &packet, (source, destination), Origin::Transit, decision))
 }
 
 /// Judges any frame.
@@ -63,20 +67,21 @@ where
     // Before anything is asked about it: what a fragment is, its first one says.
     let orphan = packet.fragment.follows() && !fragments::follow(tables, &mut packet);
     let always = !orphan && always::comes_in(&packet, destination, tables.slot().flags.transit());
-    let source = match address::admissible(tables, &packet, (source, destination), row, always) {
-        Ok(source) => source,
-        Err(reason) => return Decision::of(reason),
+    let admissible = address::admissible(tables, &packet, (source, destination), row, always);
+    // Whatever led here, what follows is the same, and verified once.
+    let packet = packet.forgotten(tables);
+    let destination = destination.forgotten(tables);
+    let (source, decision) = match admissible.map(|source| source.forgotten(tables)) {
+        Err(reason) => (source, Decision::of(reason)),
+        Ok(source) if orphan => (source, Decision::of(Reason::Fragment)),
+        Ok(source) if always => (source, Decision::of(Reason::Always)),
+        Ok(source) => (source, judge(frame, tables, &packet, source, destination)),
     };
-    if orphan {
-        return Decision::of(Reason::Fragment);
+    if decision.reason.admits() {
+        fragments::remember(tables, &packet, decision.verdict);
+        return decision;
     }
-    let decision = if always {
-        Decision::of(Reason::Always)
-    } else {
-        judge(frame, tables, &packet, source, destination)
-    };
-    fragments::remember(tables, &packet, decision);
-    decision
+    audit::pardoned(tables, &packet, (source, destination), Origin::Transit, decision)
 }
 
 /// Policy, known flows, ICMP errors, and else the closest reason.
@@ -94,9 +99,10 @@ where
         return Decision::of(Reason::Redirect);
     }
     let ends = (source, destination);
+    audit::note(tables, packet, ends, Origin::Transit);
     let pair = policy::pair(tables, source, destination);
     let verdict = policy::of_pair(tables, pair, packet.service());
-    if !verdict.is_none() {
+    if verdict.admits() {
         if verdict.tftp() {
             tables.expect(&Question::of(tables, packet, ends, Origin::Transit, verdict));
         }
@@ -109,11 +115,11 @@ where
         return Decision::by(Reason::Return, verdict);
     }
     if packet.is(Traits::ICMP_ERROR) {
-        let question = Question::of(tables, packet, ends, Origin::Transit, verdict);
-        return match frame.quoted(tables, &question) {
-            UNKNOWN => Decision::of(Reason::Unrelated),
-            verdict => Decision::by(Reason::Related, Verdict(verdict as u32)),
-        };
+        let question = Question::of(tables, packet, ends, Origin::Transit, Verdict::NONE);
+        let quoted = frame.quoted(tables, &question);
+        let reason = if quoted < UNKNOWN { Reason::Related } else { Reason::Unrelated };
+        let audited = quoted & flows::AUDITED != 0;
+        return Decision { reason, verdict: Verdict(quoted as u32), audited };
     }
     Decision::of(policy::denied(tables, packet, ends, pair))
 }

@@ -6,6 +6,7 @@
 
 mod address;
 mod always;
+mod audit;
 mod egress;
 pub mod flows;
 mod fragments;

@@ -14,13 +14,14 @@ pub fn pair<T: Tables>(tables: &T, source: Leaf, destination: Leaf) -> Pair {
     Pair(tables.word(u64::from(directory.pairs) + row + u64::from(destination.destination())))
 }
 
-/// The flow by which `source` may ask `destination` for `service` (a place in the service table), or none.
+/// The flow by which `source` may ask `destination` for `service` (a place in the service table), or none; where no other
+/// does, an audited allow.
 #[inline(always)]
 pub fn verdict<T: Tables>(tables: &T, source: Leaf, destination: Leaf, service: u32) -> Verdict {
     of_pair(tables, pair(tables, source, destination), service)
 }
 
-/// The flow of one service between a pair of groups, or none.
+/// The flow of one service between a pair of groups, as [`verdict`] has it.
 #[inline(always)]
 pub(super) fn of_pair<T: Tables>(tables: &T, pair: Pair, service: u32) -> Verdict {
     if pair.class() == 0 {
@@ -41,6 +42,14 @@ pub fn service_class<T: Tables>(tables: &T, service: u32) -> u32 {
     tables.word(u64::from(tables.slot().directory.services) + u64::from(service))
 }
 
+/// Whether a line that is not an audited allow's names a service: its class is neither 0 nor one of the last.
+#[inline(always)]
+fn is_named<T: Tables>(tables: &T, service: u32) -> bool {
+    let directory = &tables.slot().directory;
+    let last = directory.verdicts_width.wrapping_sub(directory.audited_services).wrapping_sub(1);
+    service_class(tables, service).wrapping_sub(1) < last
+}
+
 /// The decision a flow stands for.
 #[inline(always)]
 pub(super) fn admitted(verdict: Verdict) -> Decision {
@@ -54,7 +63,7 @@ pub(super) fn admitted(verdict: Verdict) -> Decision {
     Decision::by(reason, verdict)
 }
 
-/// Whether `packet` answers, or could answer, what the policy lets its destination ask of its source.
+/// The flow by which `packet` answers, or could answer, what its destination may ask of its source, as [`verdict`] has it.
 #[inline(always)]
 pub(super) fn reverse<T: Tables>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Verdict {
     if packet.is(Traits(Traits::ONE_WAY.0 | Traits::ECHO_REQUEST.0)) {
@@ -63,7 +72,8 @@ pub(super) fn reverse<T: Tables>(tables: &T, packet: &Packet, source: Leaf, dest
     verdict(tables, destination, source, packet.answered_service())
 }
 
-/// The closest reason why nothing admits `packet`, between these ends that are such a pair.
+/// The closest reason why nothing admits `packet`, between these ends that are such a pair. An audited allow is as if it
+/// were not there.
 #[inline(always)]
 pub(super) fn denied<T: Tables>(
     tables: &T,
@@ -73,14 +83,14 @@ pub(super) fn denied<T: Tables>(
 ) -> Reason {
     let back = pair(tables, destination, source);
     if back.class() != 0 {
-        if !reverse(tables, packet, source, destination).is_none() {
+        if reverse(tables, packet, source, destination).admits() {
             return Reason::NoState;
         }
-        if !of_pair(tables, back, packet.service()).is_none() {
+        if of_pair(tables, back, packet.service()).admits() {
             return Reason::Direction;
         }
     }
-    if !packet.is(Traits::PORTS) && service_class(tables, packet.service()) == 0 {
+    if !packet.is(Traits::PORTS) && !is_named(tables, packet.service()) {
         return Reason::Protocol;
     }
     if forth.unknown_source() {

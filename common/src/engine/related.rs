@@ -6,13 +6,14 @@ use crate::layout::entry::Origin;
 use crate::layout::{Leaf, Verdict};
 use crate::packet::{self, Readable};
 
-use super::flows::{Flows, Question, UNKNOWN};
+use super::flows::{self, Flows, Question, UNKNOWN};
 use super::{address, policy};
 
 /// A frame that can be asked what the ICMP error in it quotes. The programs put a call there, as for
 /// [`Flows`]: a second packet would not fit beside the first on their stack.
 pub trait Quoting: Readable {
-    /// The verdict of the flow of the packet that `error`, which this frame is, quotes; or [`UNKNOWN`].
+    /// The verdict of the flow of the packet that `error`, which this frame is, quotes; or [`UNKNOWN`], with the verdict
+    /// of the audited allow that let it pass, and [`AUDITED`](flows::AUDITED) where an audited system is at its ends.
     #[inline(always)]
     fn quoted<T: Flows>(&mut self, tables: &T, error: &Question) -> u64
     where
@@ -41,12 +42,19 @@ where
     let own = Leaf(error.destination_leaf);
     let other = address::classify(tables, quoted.destination, quoted.is_v4());
     let forth = policy::verdict(tables, own, other, quoted.service());
-    if !forth.is_none() {
+    if forth.admits() {
         return forth.0.into();
     }
     let back = policy::reverse(tables, &quoted, own, other);
-    if !back.is_none() {
+    if back.admits() {
         return back.0.into();
     }
-    tables.recall(&Question::of(tables, &quoted, (own, other), Origin::Own, Verdict::NONE))
+    let known = tables.recall(&Question::of(tables, &quoted, (own, other), Origin::Own, Verdict::NONE));
+    if known < UNKNOWN && !Verdict(known as u32).is_audited() {
+        return known;
+    }
+    let allow = if forth.is_none() { back } else { forth };
+    let named = if allow.is_none() { known as u32 } else { allow.0 };
+    let audited = policy::pair(tables, own, other).is_audited();
+    UNKNOWN | u64::from(named) | if audited { flows::AUDITED } else { 0 }
 }

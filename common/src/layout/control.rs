@@ -22,6 +22,10 @@ pub struct Control {
     pub events_per_window: u32,
     /// Always 0; see [`crate::opaque::Opaque`].
     pub zero: u32,
+    /// The slot of the generation that judges without effect, plus 1; 0 where there is none.
+    pub shadow: u32,
+    /// Keeps what follows a multiple of eight bytes from the start.
+    pub reserved: u32,
     /// A bit for each port that a flow's initiator may have: a bank for TCP, one for everything else. Set by the programs,
     /// cleared by the agent once no flow with the port can be alive. Small enough to stay in the nearest cache, and here
     /// because what stands in this value is read without a look-up.

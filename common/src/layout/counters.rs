@@ -73,13 +73,24 @@ pub struct Event {
     pub generation: u32,
     /// [`crate::reason::Outcome::index`].
     pub outcome: u32,
-    /// 0 ingress, 1 egress.
+    /// 0 ingress, 1 egress; with [`SHADOW_HOOK`] it is a shadow's disagreement and no drop.
     pub hook: u32,
     /// Bytes of `head` that are the frame's.
     pub captured: u32,
+    /// The [`crate::layout::Verdict`] of the audited allow that would have admitted it, with its counter's number; of a
+    /// shadow's disagreement, of the flow that it is counted by.
+    pub verdict: u32,
+    /// Keeps the size a multiple of eight bytes.
+    pub reserved: u32,
     /// The frame's first bytes.
     pub head: [u8; EVENT_HEAD],
 }
+
+/// See [`Event::hook`].
+pub const SHADOW_HOOK: u32 = 2;
+
+/// The values of a CPU's [`Tally`]: of the ruling generation, and of a shadow.
+pub const TALLIES: u32 = 2;
 
 /// One CPU's numbers beside the verdicts: one cache line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]

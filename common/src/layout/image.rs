@@ -39,6 +39,10 @@ pub struct Directory {
     pub verdicts: u32,
     /// Words in a row of `verdicts`: the number of service classes.
     pub verdicts_width: u32,
+    /// How many of the service classes, the last ones, only audited allows name.
+    pub audited_services: u32,
+    /// Not 0: there are audited systems or allows, so that a packet to drop may pass.
+    pub audited: u32,
     /// A [`InterfaceRule`] of two words for each interface row.
     pub interfaces: u32,
     /// Not 0: some interface is bound to systems, so that it matters where an address comes in.
@@ -157,6 +161,8 @@ impl Pair {
     pub const CLASSES: u32 = 1 << 16;
     const UNKNOWN_SOURCE: u32 = 1 << 16;
     const UNKNOWN_DESTINATION: u32 = 1 << 17;
+    /// Set where either end is in a system with `mode = "audit"`.
+    pub const AUDITED: u32 = 1 << 18;
 
     /// A pair of its class, and whether either end is in no system.
     #[must_use]
@@ -165,6 +171,19 @@ impl Pair {
         let source = if unknown_source { Self::UNKNOWN_SOURCE } else { 0 };
         let destination = if unknown_destination { Self::UNKNOWN_DESTINATION } else { 0 };
         Self(class | source | destination)
+    }
+
+    /// The same pair, with [`Self::AUDITED`] where that holds.
+    #[must_use]
+    pub const fn audited_if(self, audited: bool) -> Self {
+        if audited { Self(self.0 | Self::AUDITED) } else { self }
+    }
+
+    /// Whether what is between the two passes whatever is found of it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_audited(self) -> bool {
+        self.0 & Self::AUDITED != 0
     }
 
     /// The row of `verdicts`.
@@ -201,7 +220,8 @@ pub enum Origin {
     Failsafe = 3,
 }
 
-/// What the tables say of a packet: the flow that admits it, or none.
+/// What the tables say of a packet: the flow that admits it, or none. Where only an audited allow would admit it, it is
+/// that one's: it names the allow, and [`Verdict::admits`] nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Verdict(pub u32);
 
@@ -214,6 +234,8 @@ impl Verdict {
     pub const TFTP: u32 = 1 << 18;
     /// A broadcast or multicast request is answered by anybody of the role.
     pub const BROADCAST: u32 = 1 << 19;
+    const AUDITED: u32 = 1 << 20;
+    const ORIGIN: u32 = 3 << 16;
 
     /// A verdict of a flow's number, who admitted it, and [`Self::TFTP`] or [`Self::BROADCAST`].
     #[must_use]
@@ -222,11 +244,32 @@ impl Verdict {
         Self(flow | (origin as u32) << 16 | marks)
     }
 
-    /// Whether no flow admits it.
+    /// The verdict of an allow with `mode = "audit"`: nobody admitted it.
+    #[must_use]
+    pub const fn audited(flow: u32) -> Self {
+        debug_assert!(flow < Self::FLOWS);
+        Self(flow | Self::AUDITED)
+    }
+
+    /// Whether it names no flow.
     #[inline(always)]
     #[must_use]
     pub const fn is_none(self) -> bool {
         self.0 == 0
+    }
+
+    /// Whether the flow it names admits packets: an audited allow only lets them pass.
+    #[inline(always)]
+    #[must_use]
+    pub const fn admits(self) -> bool {
+        self.0 & Self::ORIGIN != 0
+    }
+
+    /// Whether it names an allow that only lets packets pass.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_audited(self) -> bool {
+        self.0 & Self::AUDITED != 0
     }
 
     /// The flow's number: in an image, its place in the policy; in the kernel, its counter.

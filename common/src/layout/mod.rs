@@ -5,6 +5,7 @@ pub mod counters;
 pub mod entry;
 pub mod image;
 pub mod probe;
+pub mod shadow;
 
 pub use image::{Leaf, Verdict};
 

@@ -19,8 +19,10 @@ pub struct ProbeHeader {
     pub reserved: u32,
 }
 
-/// The probe's answer in its return value: the reason, above it the flow with [`HAS_FLOW`], and [`JUDGED`].
+/// The probe's answer in its return value: the reason, above it the flow with [`HAS_FLOW`], then [`AUDITED`] and
+/// [`JUDGED`].
 const HAS_FLOW: u32 = 1 << 24;
+const AUDITED: u32 = 1 << 25;
 const JUDGED: u32 = 1 << 31;
 
 /// What the probe returns for a packet that is not judged: an own one where egress is only tracked, or a frame
@@ -32,17 +34,18 @@ pub const NOT_JUDGED: u32 = 0;
 #[must_use]
 pub const fn pack(decision: Decision) -> u32 {
     let flow = if decision.verdict.is_none() { 0 } else { decision.verdict.flow() << 8 | HAS_FLOW };
-    decision.reason as u32 | flow | JUDGED
+    let audited = if decision.audited { AUDITED } else { 0 };
+    decision.reason as u32 | flow | audited | JUDGED
 }
 
-/// The reason's number and the flow's in a return value; `None` where nothing was judged.
+/// The reason's number, the flow's, and whether it is audited, in a return value; `None` where nothing was judged.
 #[must_use]
-pub const fn unpack(value: u32) -> Option<(u32, Option<u32>)> {
+pub const fn unpack(value: u32) -> Option<(u32, Option<u32>, bool)> {
     if value & JUDGED == 0 {
         return None;
     }
     let flow = if value & HAS_FLOW == 0 { None } else { Some(value >> 8 & (Verdict::FLOWS - 1)) };
-    Some((value & 0xff, flow))
+    Some((value & 0xff, flow, value & AUDITED != 0))
 }
 
 const _: () = assert!(Reason::COUNT <= 0x100);

@@ -68,6 +68,13 @@ impl Fragment {
         self.0 as u32
     }
 
+    /// Its place and whether more is to come, in one number: 0 of a whole one.
+    #[inline(always)]
+    #[must_use]
+    pub const fn piece(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
     /// Bytes of payload before this fragment's.
     #[inline(always)]
     #[must_use]

@@ -72,9 +72,17 @@ pub fn all(sizes: &[u32]) -> Vec<Case> {
     let [unknown, _] = denied(plain.networks);
     cases.push(Case { name: "live deny v4, events against none", yardstick: Yardstick::NoEvents, ..unknown });
     let [unknown, _] = denied(plain.networks);
-    cases.push(Case { name: "live deny v4, by nftables at ingress", yardstick: Yardstick::NftIngress, ..unknown });
+    cases.push(Case {
+        name: "live deny v4, by nftables at ingress",
+        yardstick: Yardstick::NftIngress,
+        ..unknown
+    });
     let [unknown, _] = denied(plain.networks);
-    cases.push(Case { name: "live deny v4, by the exported ruleset", yardstick: Yardstick::NftExport, ..unknown });
+    cases.push(Case {
+        name: "live deny v4, by the exported ruleset",
+        yardstick: Yardstick::NftExport,
+        ..unknown
+    });
     let (v4, v6) = machine(0, 7);
     let hit = Draw { service: true, ..draws(Kind::Networks, 0, plain.networks, 0) };
     let policy = |name, packet, live, yardstick| Case {

@@ -15,29 +15,40 @@ pub struct Expected {
     /// `None`: it is not judged.
     reason: Option<Reason>,
     flow: Option<String>,
+    audited: bool,
     made: Vec<Stat>,
 }
 
 /// Admitted, as a packet of this flow.
 pub fn admit(reason: Reason, flow: &str) -> Expected {
     assert!(reason.admits(), "{} admits nothing", reason.name());
-    Expected { reason: Some(reason), flow: Some(flow.to_owned()), made: Vec::new() }
+    Expected { reason: Some(reason), flow: Some(flow.to_owned()), audited: false, made: Vec::new() }
 }
 
 /// Admitted because a host cannot live without it.
 pub const fn always() -> Expected {
-    Expected { reason: Some(Reason::Always), flow: None, made: Vec::new() }
+    Expected { reason: Some(Reason::Always), flow: None, audited: false, made: Vec::new() }
 }
 
 /// Dropped, or in audit mode counted as if.
 pub fn drop(reason: Reason) -> Expected {
     assert!(!reason.admits(), "{} drops nothing", reason.name());
-    Expected { reason: Some(reason), flow: None, made: Vec::new() }
+    Expected { reason: Some(reason), flow: None, audited: false, made: Vec::new() }
+}
+
+/// Judged so and let through, because a system at one of its ends is in audit.
+pub fn would_drop(reason: Reason) -> Expected {
+    Expected { audited: true, ..drop(reason) }
+}
+
+/// Judged so and let through, because an audited allow would admit it.
+pub fn would_drop_but_for(reason: Reason, allow: &str) -> Expected {
+    Expected { flow: Some(allow.to_owned()), ..would_drop(reason) }
 }
 
 /// Neither judged nor counted: it goes on.
 pub const fn ignored() -> Expected {
-    Expected { reason: None, flow: None, made: Vec::new() }
+    Expected { reason: None, flow: None, audited: false, made: Vec::new() }
 }
 
 impl Expected {
@@ -86,7 +97,7 @@ impl Expected {
             counts.add(Counter::Stat(*stat as u32), 1, 0);
         }
         let Some(reason) = self.reason else { return true };
-        let (action, outcome) = settle(reason, flags);
+        let (action, outcome) = settle(reason, self.audited, flags);
         counts.frame(hook, row, outcome, self.flow.as_deref(), frame.len());
         action == Action::Pass
     }
@@ -96,6 +107,7 @@ impl fmt::Display for Expected {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason {
             Some(reason) if reason.admits() => write!(formatter, "admit: {}", reason.name())?,
+            Some(reason) if self.audited => write!(formatter, "would drop: {}", reason.name())?,
             Some(reason) => write!(formatter, "drop: {}", reason.name())?,
             None => write!(formatter, "not judged")?,
         }

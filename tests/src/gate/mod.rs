@@ -21,7 +21,7 @@ use cmgate_common::reason::Reason;
 use crate::frames::{Dump, Frame};
 
 pub use counts::{Counter, Counts};
-pub use expected::{Expected, admit, always, drop, ignored};
+pub use expected::{Expected, admit, always, drop, ignored, would_drop, would_drop_but_for};
 pub use kernel::Kernel;
 pub use memory::InMemory;
 pub use policy::{Compiled, Written};

@@ -39,6 +39,8 @@ pub struct Compared {
     pub packets: u64,
     /// Of these, how many were admitted.
     pub admitted: u64,
+    /// How many would be dropped, and pass.
+    pub audited: u64,
 }
 
 impl Compared {
@@ -65,7 +67,10 @@ impl Compared {
             }
             self.packets += 1;
             match bench.judge(&packet)? {
-                Agreement::On(reason) => self.admitted += u64::from(reason.admits()),
+                Agreement::On(reason, audited) => {
+                    self.admitted += u64::from(reason.admits());
+                    self.audited += u64::from(audited);
+                }
                 Agreement::None(said) => {
                     let smallest = smallest(site, &packet)?;
                     bail!(
@@ -83,7 +88,11 @@ impl Compared {
     /// # Errors
     /// If it was not.
     pub fn is_telling(&self) -> Result<()> {
-        let Self { packets, admitted, .. } = *self;
+        let Self { packets, admitted, audited, .. } = *self;
+        anyhow::ensure!(
+            audited * 50 > packets,
+            "only {audited} of {packets} pass by audit: little is compared"
+        );
         anyhow::ensure!(
             admitted * 20 > packets,
             "only {admitted} of {packets} are admitted: little is compared"
@@ -94,8 +103,11 @@ impl Compared {
 
 impl fmt::Display for Compared {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sites, packets, admitted } = self;
-        write!(formatter, "{packets} packets through {sites} sites, {admitted} of them admitted")
+        let Self { sites, packets, admitted, audited } = self;
+        write!(
+            formatter,
+            "{packets} packets through {sites} sites, {admitted} of them admitted, {audited} let through by audit"
+        )
     }
 }
 
@@ -124,7 +136,7 @@ struct Bench {
 /// What came of asking both.
 enum Agreement {
     /// They said the same.
-    On(Reason),
+    On(Reason, bool),
     /// They did not: what each of them said.
     None(String),
 }
@@ -146,10 +158,10 @@ impl Bench {
         self.engine.wait(Duration::from_secs(100_000));
         let frame = packet.frame().bytes();
         let decision = self.engine.decide(Hook::Ingress, 1, &frame).context("it judges all that comes")?;
-        let said = (decision.reason, self.engine.flow(decision));
+        let said = (decision.reason, self.engine.flow(decision), decision.audited);
         let meant = packet.meant(self.policy());
         if said == meant {
-            Ok(Agreement::On(said.0))
+            Ok(Agreement::On(said.0, said.2))
         } else {
             Ok(Agreement::None(format!("the engine says {said:?}, the lines {meant:?}")))
         }

@@ -56,7 +56,8 @@ impl Packet {
     }
 
     /// The first line that fits, or the closest reason (design, section 4, step 8).
-    pub(super) fn meant<'a>(&self, policy: &'a Policy) -> (Reason, Option<&'a str>) {
+    /// What drops all the same passes where an audited system is at either end, or an audited allow is all that fits.
+    pub(super) fn meant<'a>(&self, policy: &'a Policy) -> (Reason, Option<&'a str>, bool) {
         if let Some(flow) = policy.admits(self.source, self.destination, self.bank, self.service) {
             let flow = &policy.flows[flow as usize];
             let reason = match flow.origin {
@@ -64,9 +65,12 @@ impl Packet {
                 Origin::Allow => Reason::Allow,
                 Origin::Failsafe => Reason::Failsafe,
             };
-            return (reason, Some(&flow.id));
+            return (reason, Some(&flow.id), false);
         }
-        (self.closest(policy), None)
+        let allow = policy.lets_pass(self.source, self.destination, self.bank, self.service);
+        let allow = allow.map(|allow| policy.flows[allow as usize].id.as_str());
+        let audited = allow.is_some() || policy.audits(self.source, self.destination);
+        (self.closest(policy), allow, audited)
     }
 
     fn closest(&self, policy: &Policy) -> Reason {
@@ -78,7 +82,8 @@ impl Packet {
             return Reason::Direction;
         }
         let named = |bank, service: u16| {
-            let mut ranges = policy.lines.iter().flat_map(|line| &line.services);
+            let enforced = policy.lines.iter().filter(|line| !policy.is_audited(line));
+            let mut ranges = enforced.flat_map(|line| &line.services);
             ranges.any(|range| range.bank == bank && (range.first..=range.last).contains(&service))
         };
         if self.bank == Bank::Ip && !named(Bank::Ip, self.service) {

@@ -36,6 +36,7 @@ struct System {
     number: usize,
     roles: Vec<&'static str>,
     addresses: Vec<String>,
+    audited: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +45,7 @@ struct Allow {
     from: Vec<String>,
     to: Vec<String>,
     services: Vec<&'static str>,
+    audited: bool,
 }
 
 impl Site {
@@ -91,6 +93,12 @@ impl Site {
                 sites.push(without(&|site| leave_out(&mut site.allows[number].services, at)));
             }
         }
+        for (number, _) in self.systems.iter().enumerate().filter(|(_, system)| system.audited) {
+            sites.push(without(&|site| site.systems[number].audited = false));
+        }
+        for (number, _) in self.allows.iter().enumerate().filter(|(_, allow)| allow.audited) {
+            sites.push(without(&|site| site.allows[number].audited = false));
+        }
         sites.extend((0..self.features.len()).map(|at| without(&|site| leave_out(&mut site.features, at))));
         sites
     }
@@ -111,7 +119,7 @@ impl System {
             .map(|_| if dice.chance(25) { "client" } else { dice.of(roles).name() })
             .collect();
         let addresses = (0..1 + dice.below(3)).map(|_| addresses(dice)).collect();
-        Self { number, roles: distinct(roles), addresses: distinct(addresses) }
+        Self { number, roles: distinct(roles), addresses: distinct(addresses), audited: dice.chance(10) }
     }
 }
 
@@ -120,7 +128,7 @@ impl Allow {
         let mut end = || distinct((0..1 + dice.below(2)).map(|_| addresses(dice)).collect());
         let (from, to) = (end(), end());
         let services = (0..1 + dice.below(3)).map(|_| *dice.of(&SERVICES)).collect();
-        Self { number, from, to, services: distinct(services) }
+        Self { number, from, to, services: distinct(services), audited: dice.chance(40) }
     }
 }
 
@@ -132,15 +140,21 @@ impl fmt::Display for Site {
             writeln!(text, "{feature} = true")?;
         }
         writeln!(text, "[[system]]\nname = \"gate\"\nroles = []\naddresses = [\"10.1.2.254\"]")?;
-        for System { number, roles, addresses } in &self.systems {
+        for System { number, roles, addresses, audited } in &self.systems {
             writeln!(text, "[[system]]\nname = \"s{number}\"\nroles = {roles:?}\naddresses = {addresses:?}")?;
+            mode(text, *audited)?;
         }
-        for Allow { number, from, to, services } in &self.allows {
+        for Allow { number, from, to, services, audited } in &self.allows {
             writeln!(text, "[[allow]]\nname = \"a{number}\"")?;
             writeln!(text, "from = {from:?}\nto = {to:?}\nservices = {services:?}")?;
+            mode(text, *audited)?;
         }
         Ok(())
     }
+}
+
+fn mode(text: &mut fmt::Formatter<'_>, audited: bool) -> fmt::Result {
+    if audited { writeln!(text, "mode = \"audit\"") } else { Ok(()) }
 }
 
 fn distinct<T: PartialEq>(list: Vec<T>) -> Vec<T> {

@@ -102,6 +102,8 @@ impl Policy {
             pairs_width: 1,
             verdicts: table(4),
             verdicts_width: 2,
+            audited_services: 0,
+            audited: 0,
             interfaces: table(INTERFACES * InterfaceRule::WORDS),
             bound: 0,
         };

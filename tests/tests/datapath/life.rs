@@ -19,9 +19,12 @@ pub fn a_published_generation_judges() {
     let published = datapath
         .publish(&policy.generation(), |probe, slot| {
             let admitted = probe.judge(slot, Hook::Ingress, 1, &frame(PORT))?;
-            assert_eq!(admitted, Some(Judgement { reason: Reason::Policy, flow: Some(FLOW.to_owned()) }));
+            assert_eq!(
+                admitted,
+                Some(Judgement { reason: Reason::Policy, flow: Some(FLOW.to_owned()), audited: false })
+            );
             let dropped = probe.judge(slot, Hook::Ingress, 1, &frame(PORT + 1))?;
-            assert_eq!(dropped, Some(Judgement { reason: Reason::Service, flow: None }));
+            assert_eq!(dropped, Some(Judgement { reason: Reason::Service, flow: None, audited: false }));
             assert_eq!(probe.ruling()?.1, 0, "the candidate does not rule while it is proved");
             Ok(())
         })

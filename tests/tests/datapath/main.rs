@@ -34,7 +34,10 @@ fn main() -> ExitCode {
             life::a_larger_image_grows_the_tables_under_traffic,
         ),
         ("life::another_capacity_carries_the_flows_over", life::another_capacity_carries_the_flows_over),
-        ("life::ports_are_noted_while_their_flows_can_live", life::ports_are_noted_while_their_flows_can_live),
+        (
+            "life::ports_are_noted_while_their_flows_can_live",
+            life::ports_are_noted_while_their_flows_can_live,
+        ),
         ("pins::another_layout_is_refused_with_words", pins::another_layout_is_refused_with_words),
         (
             "pins::a_map_of_another_shape_is_refused_with_words",

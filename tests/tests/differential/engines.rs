@@ -9,7 +9,9 @@ use cmgate_common::reason::Reason;
 use cmgate_tests::dice::Dice;
 use cmgate_tests::frames::Dump;
 use cmgate_tests::gate::{Backend, Compiled, InMemory, Kernel, Written};
-use cmgate_tests::world::{AUDIT, CLIENT, CLOSED, HOST, PXE_CLOSED, RELAY, SITE_WITHOUT_MP};
+use cmgate_tests::world::{
+    AUDIT, CLIENT, CLOSED, HOST, PXE_CLOSED, RELAY, RELAY_IN_AUDIT, SITE_IN_AUDIT, SITE_WITHOUT_MP,
+};
 
 use crate::traffic::Traffic;
 
@@ -36,13 +38,15 @@ fn is_run(hook: Hook, frame: &[u8]) -> bool {
     frame.len() >= least
 }
 
-const WORLDS: [(&str, Written<'static>); 6] = [
+const WORLDS: [(&str, Written<'static>); 8] = [
     ("a host", HOST),
     ("a host in audit mode", AUDIT),
     ("a host that lets out its own alone", CLOSED),
     ("a PXE server that lets out its own alone", PXE_CLOSED),
     ("a client", CLIENT),
     ("a relay", RELAY),
+    ("a host with parts in audit", Written { site: SITE_IN_AUDIT, ..CLOSED }),
+    ("a relay with parts in audit", RELAY_IN_AUDIT),
 ];
 
 /// Judges random frames twice; every decision, every counter and every reason reached.
@@ -113,8 +117,10 @@ impl<'a> World<'a> {
     fn judge(&mut self, hook: Hook, row: u32, frame: &[u8]) -> Result<Option<Reason>> {
         let probed = self.kernel.judge(hook, row, frame)?;
         let decision = self.memory.decide(hook, row, frame);
-        let said = decision.map(|decision| (decision.reason, self.memory.flow(decision).map(str::to_owned)));
-        let probed = probed.map(|judgement| (judgement.reason, judgement.flow));
+        let said = decision.map(|decision| {
+            (decision.reason, self.memory.flow(decision).map(str::to_owned), decision.audited)
+        });
+        let probed = probed.map(|judgement| (judgement.reason, judgement.flow, judgement.audited));
         ensure!(said == probed, "the engine in memory says {said:?}, the probe {probed:?}");
         if is_run(hook, frame) {
             let goes_on = self.memory.count(hook, row, frame, decision);

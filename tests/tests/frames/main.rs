@@ -4,6 +4,7 @@
 mod addresses;
 mod always;
 mod audit;
+mod audited;
 mod broadcast;
 mod buffers;
 mod dhcp_relay;
@@ -61,6 +62,7 @@ const SUBJECTS: &[(&str, &[Case])] = &[
     ("addresses", addresses::CASES),
     ("always", always::CASES),
     ("audit", audit::CASES),
+    ("audited", audited::CASES),
     ("broadcast", broadcast::CASES),
     ("dhcp_relay", dhcp_relay::CASES),
     ("egress", egress::CASES),

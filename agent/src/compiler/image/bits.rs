@@ -61,6 +61,11 @@ pub(super) fn contains(words: &[u64], number: usize) -> bool {
     words[number / 64] >> (number % 64) & 1 != 0
 }
 
+/// Whether all that is in a set is in another of the same bound.
+pub(super) fn is_within(words: &[u64], other: &[u64]) -> bool {
+    words.iter().zip(other).all(|(word, other)| word & !other == 0)
+}
+
 /// Whether nothing is in a set.
 pub(super) fn is_empty(words: &[u64]) -> bool {
     words.iter().all(|word| *word == 0)

@@ -45,7 +45,8 @@ impl Groups {
                 joining.join(&source.lines, &destination.lines);
                 let class =
                     if bits::is_empty(joining.words()) { 0 } else { verdicts.class(joining.words())? };
-                row.push(Pair::new(class, !source.known, !destination.known).0);
+                let pair = Pair::new(class, !source.known, !destination.known);
+                row.push(pair.audited_if(source.audited || destination.audited).0);
             }
             merged_sources.push(rows.number(&row));
             Limit::SourceGroups.check(rows.len() as u64)?;
@@ -96,7 +97,12 @@ struct Named {
     lines: Box<[u64]>,
     /// Whether it is in some system.
     known: bool,
+    /// Whether it is in an audited system.
+    audited: bool,
 }
+
+const KNOWN: u64 = 1;
+const AUDITED: u64 = 2;
 
 impl End {
     fn of(policy: &Policy, signatures: &[Box<[u64]>], end: impl Fn(&Line) -> SetId) -> Self {
@@ -118,16 +124,18 @@ impl End {
         };
 
         let mut groups = Interner::default();
-        let mut number =
-            |lines: &Bits, known: bool| groups.number(&[lines.words(), &[u64::from(known)]].concat());
-        number(&none, false);
-        let of_signatures = signatures
-            .iter()
-            .map(|signature| number(&named_by(signature), is_in(signature, policy.known)))
-            .collect();
+        let mut number = |lines: &Bits, marks: u64| groups.number(&[lines.words(), &[marks]].concat());
+        number(&none, 0);
+        let marks = |signature: &[u64]| {
+            let known = if is_in(signature, policy.known) { KNOWN } else { 0 };
+            let audited = policy.audited.is_some_and(|set| is_in(signature, set));
+            known | if audited { AUDITED } else { 0 }
+        };
+        let of_signatures =
+            signatures.iter().map(|signature| number(&named_by(signature), marks(signature))).collect();
         let groups = groups.into_sequences().into_iter().map(|group| {
-            let (known, lines) = group.split_last().expect("whether it is known was put last");
-            Named { lines: lines.into(), known: *known != 0 }
+            let (marks, lines) = group.split_last().expect("the marks were put last");
+            Named { lines: lines.into(), known: marks & KNOWN != 0, audited: marks & AUDITED != 0 }
         });
         Self { groups: groups.collect(), of_signatures }
     }

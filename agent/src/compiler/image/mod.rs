@@ -92,6 +92,8 @@ pub fn build(policy: &Policy) -> Result<Image, TooLarge> {
         pairs: tables.add(&groups.pairs)?,
         verdicts_width: services.classes(),
         verdicts: tables.add(&groups.verdicts)?,
+        audited_services: services.audited(),
+        audited: u32::from(policy.audits_anything()),
         hosts6_mask: hosts6.mask,
         hosts6_seed: hosts6.seed,
         hosts6: tables.add(&hosts6.words())?,

@@ -12,6 +12,7 @@ pub(super) struct Services {
     /// The classes of each line, ascending.
     pub(super) of_lines: Vec<Vec<u32>>,
     classes: u32,
+    audited: u32,
 }
 
 impl Services {
@@ -39,6 +40,17 @@ impl Services {
 
         let mut classes = Interner::default();
         classes.number(none.words());
+        // Classes that only audited allows name come last, so that a number tells them from the others.
+        let mut audited = Bits::below(policy.lines.len());
+        for (index, line) in policy.lines.iter().enumerate() {
+            if policy.is_audited(line) {
+                audited.insert(index);
+            }
+        }
+        for lines in lines_of_pieces.iter().filter(|lines| !bits::is_within(lines.words(), audited.words())) {
+            classes.number(lines.words());
+        }
+        let of_others = classes.len();
         let mut words = Vec::with_capacity(SERVICES as usize);
         for (index, lines) in lines_of_pieces.iter().enumerate() {
             let past = cuts.get(index + 1).copied().unwrap_or(SERVICES);
@@ -51,9 +63,14 @@ impl Services {
                 of_lines[line].push(class);
             }
         }
-        let classes =
-            u32::try_from(lines_of_classes.len()).expect("no more classes than places in the table");
-        Self { words, of_lines, classes }
+        let count = |classes| u32::try_from(classes).expect("no more classes than places in the table");
+        let classes = count(lines_of_classes.len());
+        Self { words, of_lines, classes, audited: classes - count(of_others) }
+    }
+
+    /// How many of the classes, the last ones, only audited allows name.
+    pub(super) fn audited(&self) -> u32 {
+        self.audited
     }
 
     /// How many classes there are, class 0 among them.

@@ -30,7 +30,11 @@ impl<'a> Verdicts<'a> {
             let flow = &policy.flows[line.flow as usize];
             let tftp = if flow.tftp { Verdict::TFTP } else { 0 };
             let broadcast = if flow.broadcast { Verdict::BROADCAST } else { 0 };
-            Verdict::new(line.flow, flow.origin, tftp | broadcast)
+            if flow.audited {
+                Verdict::audited(line.flow)
+            } else {
+                Verdict::new(line.flow, flow.origin, tftp | broadcast)
+            }
         });
         let of_lines = of_lines.collect();
         Ok(Self { services, of_lines, joined: Interner::default(), classes: Vec::new(), rows, row })

@@ -11,7 +11,7 @@ use super::services;
 use super::sets::Sets;
 use crate::catalogue::Role;
 use crate::compiler::policy::{FlowInfo, SetId};
-use crate::config::{AddressSet, Allow, Endpoint, Failsafe};
+use crate::config::{AddressSet, Allow, Endpoint, Failsafe, Mode};
 
 /// Id of the flow that keeps the door open for whoever looks after this machine.
 pub(super) const FAILSAFE: &str = "failsafe";
@@ -80,8 +80,9 @@ pub(super) fn allow(
     sets: &mut Sets,
     drafts: &mut Drafts,
 ) {
-    let flow = drafts.flow(format!("allow/{}", allow.name), |id| {
-        beside_catalogue(id, Origin::Allow, services::shown(&allow.services))
+    let flow = drafts.flow(format!("allow/{}", allow.name), |id| FlowInfo {
+        audited: allow.mode == Mode::Audit,
+        ..beside_catalogue(id, Origin::Allow, services::shown(&allow.services))
     });
     let sources = ends(&allow.from, own, members, sets);
     let destinations = ends(&allow.to, own, members, sets);
@@ -117,5 +118,6 @@ fn beside_catalogue(id: String, origin: Origin, service: String) -> FlowInfo {
         written: None,
         tftp: false,
         broadcast: false,
+        audited: false,
     }
 }

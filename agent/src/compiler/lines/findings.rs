@@ -11,7 +11,7 @@ use super::sets::Sets;
 use super::shadow;
 use crate::catalogue::{Catalogue, Feature, Place, Role, Scope};
 use crate::compiler::warnings::Warning;
-use crate::config::{Endpoint, Site};
+use crate::config::{Endpoint, Mode, Site};
 
 pub(super) struct Findings<'a, 'c> {
     pub(super) catalogue: &'c Catalogue,
@@ -35,6 +35,7 @@ impl Findings<'_, '_> {
         found.extend(self.roles_of_allows());
         found.extend(self.systems_without_flow(outcomes));
         found.extend(self.shadowed_allows());
+        found.extend(self.in_audit());
         found
     }
 
@@ -207,8 +208,19 @@ impl Findings<'_, '_> {
                     by: by.into_iter().map(|flow| self.drafts.flows[flow].id.clone()).collect(),
                 });
             }
-            before.push(line);
+            // An audited allow admits nothing that another would not have to.
+            if !self.drafts.flows[line.flow].audited {
+                before.push(line);
+            }
         }
         found
+    }
+
+    fn in_audit(&self) -> Option<Warning> {
+        let systems = self.site.systems.iter().filter(|system| system.mode == Mode::Audit);
+        let allows = self.site.allows.iter().filter(|allow| allow.mode == Mode::Audit);
+        let systems: Vec<_> = systems.map(|system| system.name.clone()).collect();
+        let allows: Vec<_> = allows.map(|allow| allow.name.clone()).collect();
+        (!systems.is_empty() || !allows.is_empty()).then_some(Warning::InAudit { systems, allows })
     }
 }

@@ -341,6 +341,7 @@ fn info(flow: &Flow, id: String) -> FlowInfo {
             section: flow.section.clone(),
         }),
         tftp: false,
+        audited: false,
         broadcast: false,
     }
 }

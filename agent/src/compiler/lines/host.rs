@@ -20,7 +20,13 @@ pub(super) struct HostView<'a> {
 
 impl HostView<'_> {
     /// The policy of these lines. Flows and sets are numbered by their first use, and those without use are left out.
-    pub(super) fn policy(mut self, drafts: &Drafts, known: SetId, bindings: Vec<Binding>) -> Policy {
+    pub(super) fn policy(
+        mut self,
+        drafts: &Drafts,
+        known: SetId,
+        audited: Option<SetId>,
+        bindings: Vec<Binding>,
+    ) -> Policy {
         let mut flows = Numbering::default();
         let mut used = Numbering::default();
         let mut lines = Vec::new();
@@ -35,6 +41,7 @@ impl HostView<'_> {
             }
         }
         let known = SetId(used.of(known));
+        let audited = audited.map(|audited| SetId(used.of(audited)));
         let bindings = bindings.into_iter().map(|binding| Binding {
             row: binding.row,
             systems: SetId(used.of(binding.systems)),
@@ -46,6 +53,7 @@ impl HostView<'_> {
             lines,
             sets: used.order.into_iter().map(|set| self.sets.get(set).clone()).collect(),
             known,
+            audited,
             own: self.sets.get(self.own.addresses).clone(),
             broadcasts: self.sets.get(self.own.broadcasts).clone(),
             bindings,

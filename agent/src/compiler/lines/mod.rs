@@ -36,7 +36,7 @@ use self::site_codes::SiteCodes;
 use super::policy::{Policy, SetId};
 use super::warnings::Warning;
 use crate::catalogue::{Catalogue, Feature, Role};
-use crate::config::{AddressSet, CmgKind, Endpoint, Host, Site};
+use crate::config::{AddressSet, CmgKind, Endpoint, Host, Mode, Site};
 
 /// What the kernel knows of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,10 +96,14 @@ pub fn compile(catalogue: &Catalogue, loaded: &Site, host: &Host, machine: &Mach
     let outcomes: Vec<_> =
         catalogue.flows(loaded.edition).filter_map(|flow| compiler.compile(flow)).collect();
     extras::dhcp_relay(&host.dhcp_relay, &own, &mut members, &mut sets, &mut drafts);
-    for allow in &loaded.allows {
-        extras::allow(allow, &own, &mut members, &mut sets, &mut drafts);
+    // The audited ones come last: one of them counts where no other line fits.
+    for mode in [Mode::Enforce, Mode::Audit] {
+        for allow in loaded.allows.iter().filter(|allow| allow.mode == mode) {
+            extras::allow(allow, &own, &mut members, &mut sets, &mut drafts);
+        }
     }
     let known = known(loaded, host, &own, &members, &mut sets);
+    let audited = audited(loaded, &members, &mut sets);
     let findings = Findings {
         catalogue,
         site: loaded,
@@ -114,7 +118,7 @@ pub fn compile(catalogue: &Catalogue, loaded: &Site, host: &Host, machine: &Mach
     let bindings = host::bindings(loaded, host, machine, &members, &mut sets);
     let view = HostView { transit: host.transit, own: &own, sets: &mut sets };
     Compiled {
-        policy: view.policy(&drafts, known, bindings),
+        policy: view.policy(&drafts, known, audited, bindings),
         matches,
         warnings,
         features: features(catalogue, loaded, &outcomes),
@@ -158,15 +162,16 @@ pub fn failsafe_only(host: Option<&Host>, machine: &Machine) -> Policy {
         extras::failsafe(failsafe, &own, &mut sets, &mut drafts);
     }
     let known = own.addresses;
-    HostView { transit: false, own: &own, sets: &mut sets }.policy(&drafts, known, Vec::new())
+    HostView { transit: false, own: &own, sets: &mut sets }.policy(&drafts, known, None, Vec::new())
 }
 
-/// Every address that the site or the host file names. What `internet` and `any` stand for in an allow is not: it is
+/// Every address that the site or the host file names; an audited allow names none. What `internet` and `any` stand for in an allow is not: it is
 /// admitted there without being anybody.
 fn known(site: &Site, host: &Host, own: &Own, members: &Members<'_>, sets: &mut Sets) -> SetId {
     let mut named: Vec<SetId> = (0..site.systems.len()).map(|place| members.addresses(place)).collect();
     named.push(own.addresses);
-    for end in site.allows.iter().flat_map(|allow| allow.from.iter().chain(&allow.to)) {
+    let allows = site.allows.iter().filter(|allow| allow.mode == Mode::Enforce);
+    for end in allows.flat_map(|allow| allow.from.iter().chain(&allow.to)) {
         if let Endpoint::Addresses(addresses) = end {
             named.push(sets.add(addresses.clone()));
         }
@@ -175,6 +180,13 @@ fn known(site: &Site, host: &Host, own: &Own, members: &Members<'_>, sets: &mut 
     let single = proxies.map(|proxy| proxy.ip()).chain(host.dhcp_relay.iter().copied());
     named.push(sets.add(single.collect()));
     sets.union(named)
+}
+
+/// The addresses of the systems that are in audit; none where there is no such system.
+fn audited(site: &Site, members: &Members<'_>, sets: &mut Sets) -> Option<SetId> {
+    let places = (0..site.systems.len()).filter(|place| site.systems[*place].mode == Mode::Audit);
+    let audited = sets.union(places.map(|place| members.addresses(place)));
+    (audited != Sets::EMPTY).then_some(audited)
 }
 
 fn matches<'c>(site: &'c Site, members: &mut Members<'c>, sets: &mut Sets) -> BTreeMap<Role, usize> {

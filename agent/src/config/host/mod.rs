@@ -54,13 +54,17 @@ pub struct Interface {
 }
 
 /// Whether verdicts are carried out.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
 pub enum Mode {
     /// What is judged to drop drops.
+    #[default]
     Enforce,
     /// Judge and count, drop nothing.
     Audit,
 }
+
+/// The words for a mode.
+pub(crate) const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("audit", Mode::Audit)];
 
 /// Where in the kernel frames are judged.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Egress, Failsafe, FlowTable, Host, Interface, Metrics, Mode, Reload, Xdp};
+use super::{Egress, Failsafe, FlowTable, Host, Interface, MODES, Metrics, Mode, Reload, Xdp};
 use crate::config::files::{Origin, beside};
 use crate::config::site::Site;
 use crate::config::text::diagnostics::{Diagnostic, Mistake, Sink};
@@ -47,7 +47,7 @@ pub(crate) fn read(source: &Arc<Source>, origin: &dyn Origin, sink: &Sink) -> Wr
     };
     let mut bindings = Vec::new();
     let interfaces = interfaces(&mut root, &start, &mut bindings, sink);
-    let mode = root.choice("mode", &[("enforce", Mode::Enforce), ("audit", Mode::Audit)]);
+    let mode = root.choice("mode", &MODES);
     let xdp = root.choice("xdp", &[("auto", Xdp::Auto), ("native", Xdp::Native), ("generic", Xdp::Generic)]);
     let egress = root.choice("egress", &[("track", Egress::Track), ("enforce", Egress::Enforce)]);
     let written_failsafe = root.value("failsafe").is_some();

@@ -25,6 +25,7 @@ pub(crate) fn check_all(written: &[WrittenAllow], systems: &[System], context: &
             from: endpoints(&allow.from, systems, context),
             to: endpoints(&allow.to, systems, context),
             services: services(&allow.services, context),
+            mode: allow.mode.as_ref().map(|mode| mode.value).unwrap_or_default(),
         }
     };
     written.iter().map(check).collect()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crate::catalogue::{Edition, PortRange, Role};
+use crate::config::host::Mode;
 use crate::config::value::address::AddressSet;
 use crate::config::value::service::Service;
 
@@ -103,6 +104,8 @@ pub struct System {
     pub cmg: Option<Cmg>,
     /// "Require the site server to initiate connections to this site system".
     pub site_server_initiates: bool,
+    /// Whether what comes from it or goes to it is dropped, or only said to be.
+    pub mode: Mode,
 }
 
 /// What kind of clients a network holds.
@@ -145,6 +148,8 @@ pub struct Allow {
     pub to: Vec<Endpoint>,
     /// By which services; not empty.
     pub services: Vec<Service>,
+    /// Whether it admits, or only lets pass what is judged without it.
+    pub mode: Mode,
 }
 
 /// One end of an allow.

@@ -63,6 +63,7 @@ pub(crate) fn check(
             .unwrap_or_default(),
         cmg: written.cmg.as_ref().map(|cmg| cmg.value),
         site_server_initiates: written.site_server_initiates.as_ref().is_some_and(|yes| yes.value),
+        mode: written.mode.as_ref().map(|mode| mode.value).unwrap_or_default(),
     };
     check_purpose(written, &system, context);
     system

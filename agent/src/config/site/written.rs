@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{ClientKind, Cmg, CmgKind, Rpc};
 use crate::catalogue::PortRange;
 use crate::config::files::{Files, beside, normal};
+use crate::config::host::{MODES, Mode};
 use crate::config::text::diagnostics::{Diagnostic, Mistake, Sink};
 use crate::config::text::document::{self, Table};
 use crate::config::text::source::{Located, Place};
@@ -52,6 +53,7 @@ pub(crate) struct WrittenSystem {
     pub(crate) multicast_groups: Option<Located<AddressSet>>,
     pub(crate) cmg: Option<Located<Cmg>>,
     pub(crate) site_server_initiates: Option<Located<bool>>,
+    pub(crate) mode: Option<Located<Mode>>,
 }
 
 /// An `[[allow]]` table.
@@ -60,6 +62,7 @@ pub(crate) struct WrittenAllow {
     pub(crate) from: Vec<Located<String>>,
     pub(crate) to: Vec<Located<String>>,
     pub(crate) services: Vec<Located<String>>,
+    pub(crate) mode: Option<Located<Mode>>,
 }
 
 /// Reads a site and what it includes.
@@ -206,6 +209,7 @@ impl<'r, 'o> SiteReader<'r, 'o> {
             multicast_groups: self.multicast_groups(&mut table),
             cmg: cmg(&mut table),
             site_server_initiates: table.boolean("site-server-initiates"),
+            mode: table.choice("mode", &MODES),
         };
         table.finish();
         system
@@ -249,8 +253,9 @@ impl<'r, 'o> SiteReader<'r, 'o> {
         let to = list("to", "[\"mp01\"]").unwrap_or_default();
         let services = list("services", "[\"tcp/9100\"]").unwrap_or_default();
         let name = table.required("name", "name = \"monitoring\"").and_then(|name| name.string());
+        let mode = table.choice("mode", &MODES);
         table.finish();
-        WrittenAllow { name, from, to, services }
+        WrittenAllow { name, from, to, services, mode }
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::catalogue::{Catalogue, Edition, Role};
 use crate::compiler::lines::{self, Machine};
 use crate::compiler::policy::{FlowInfo, Policy};
-use crate::config::{AddressSet, Allow, Endpoint, Host, Site, System};
+use crate::config::{AddressSet, Allow, Endpoint, Host, Mode, Site, System};
 use crate::explain::tuple::Tuple;
 
 /// A site cut to the addresses of one packet, and the machine that judges it.
@@ -98,6 +98,7 @@ fn stranger(address: IpAddr, roles: &[Role]) -> System {
         multicast_groups: AddressSet::default(),
         cmg: None,
         site_server_initiates: false,
+        mode: Mode::Enforce,
     }
 }
 
@@ -125,12 +126,14 @@ fn cut(site: &Site, ends: [IpAddr; 2]) -> Site {
         multicast_groups: kept(&system.multicast_groups),
         cmg: system.cmg,
         site_server_initiates: system.site_server_initiates,
+        mode: system.mode,
     };
     let allow = |allow: &Allow| Allow {
         name: allow.name.clone(),
         from: allow.from.iter().map(end).collect(),
         to: allow.to.iter().map(end).collect(),
         services: allow.services.clone(),
+        mode: allow.mode,
     };
     Site {
         edition: site.edition,

@@ -19,7 +19,7 @@ pub(super) const ERRORS: [&str; 2] = [
 pub(super) fn write(lines: &mut Lines<'_, '_>, places: &Places, names: &[(u32, String)], transit: bool) {
     let here = places.own.union(&places.shared);
     let mut arriving = Chain::new("arriving", "Judged before routing, as the gate does on the interface.");
-    let policy = if lines.refuse == "drop" { "drop" } else { "accept" };
+    let policy = if lines.refuse != "accept" { "drop" } else { "accept" };
     arriving.rule(format!("type filter hook prerouting priority mangle; policy {policy};"));
     arriving.rule("iifname != @guarded accept comment \"not judged\"");
     impossible(lines, places, &mut arriving);

@@ -16,7 +16,7 @@ const BROADCAST_SECONDS: u64 = 10;
 /// Writes the chains of what leaves.
 pub(super) fn write(lines: &mut Lines<'_, '_>, places: &Places, enforce: bool) {
     let mut chain = Chain::new("leaving", "What this host sends.");
-    let policy = if enforce && lines.refuse == "drop" { "drop" } else { "accept" };
+    let policy = if enforce && lines.refuse != "accept" { "drop" } else { "accept" };
     chain.rule(format!("type filter hook output priority filter; policy {policy};"));
     chain.rule("oifname != @guarded accept comment \"not judged\"");
     if enforce {

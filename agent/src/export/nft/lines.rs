@@ -115,7 +115,8 @@ impl<'p> Lines<'p, '_> {
             parts.push("ct helper set \"tftp\"".to_owned());
         }
         parts.push(self.script.count(&counter(&flow.id), &flow.id));
-        Some(format!("{} accept comment \"{}\"", parts.join(" "), comment(&flow.id)))
+        let said = if flow.audited { format!("{}, in audit", flow.id) } else { flow.id.clone() };
+        Some(format!("{} accept comment \"{}\"", parts.join(" "), comment(&said)))
     }
 
     /// One end's condition: `None` where nothing fits, an empty one where everything does.
@@ -136,6 +137,25 @@ impl<'p> Lines<'p, '_> {
     /// Counts and refuses, by a reason of docs/reasons.md or one that stands for several.
     pub(super) fn refused(&mut self, reason: &str) -> String {
         format!("{} {}", self.script.count(&format!("refused/{reason}"), reason), self.refuse)
+    }
+
+    /// The chain of what is refused unless an audited system is at one of its ends.
+    pub(super) fn audited_systems(&mut self) {
+        let policy = self.policy;
+        let Some(audited) = policy.audited.filter(|_| self.refuse != "accept") else { return };
+        let mut chain = Chain::new("refused", "Counted by its reason before; an audited system's passes.");
+        let passes = self.script.count("audited", "let through by a system's mode");
+        for family in Family::BOTH {
+            for end in ["saddr", "daddr"] {
+                let found = self.end(family, end, &policy.sets[audited.0 as usize], "audited");
+                if let Some(condition) = found {
+                    let condition = condition.unwrap_or_else(|| family.alone().to_owned());
+                    chain.rule(format!("{condition} {passes} accept"));
+                }
+            }
+        }
+        chain.rule("drop");
+        self.script.chain(chain);
     }
 
     /// Counts and admits, beside the flows.

@@ -50,12 +50,14 @@ pub fn to_nft(subject: &Subject<'_>) -> anyhow::Result<String> {
     let mut script = Script::default();
     script.interfaces("guarded", interfaces.iter().map(|(_, name)| name.as_str()));
     let refuse = match host.mode {
+        Mode::Enforce if policy.audited.is_some() => "goto refused",
         Mode::Enforce => "drop",
         Mode::Audit => "accept",
     };
     let mut lines = Lines { policy, script: &mut script, refuse };
     arriving::write(&mut lines, &places, interfaces, host.transit);
     leaving::write(&mut lines, &places, host.egress == Egress::Enforce);
+    lines.audited_systems();
     let head = head(host);
     Ok(format!(
         "{head}table inet {TABLE}\ndelete table inet {TABLE}\n\ntable inet {TABLE} {{\n\tct helper tftp {{\n\t\ttype \"tftp\" protocol udp\n\t}}\n\n{}}}\n",

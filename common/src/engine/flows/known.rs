@@ -35,7 +35,11 @@ pub fn go_on<T: Tables>(tables: &T, question: &Question) -> u64 {
         found.becomes(found.meta.in_state(State::Open));
     }
     if touch(tables, &found.entry) {
-        ports::note(tables, question, if from_initiator { question.source_port() } else { question.to().port });
+        ports::note(
+            tables,
+            question,
+            if from_initiator { question.source_port() } else { question.to().port },
+        );
     }
     verdict
 }
@@ -133,9 +137,13 @@ fn judged_again<T: Tables>(
     let service = if expected { question.service(note & 0xffff) } else { question.answered_service() };
     let (source, destination) = (Leaf(question.source_leaf), Leaf(question.destination_leaf));
     let (initiator, responder) = if from_initiator { (source, destination) } else { (destination, source) };
-    let now = policy::verdict(tables, initiator, responder, service);
-    if now.is_none() && !leaves_freely(tables, found) {
-        return UNKNOWN;
+    let mut now = policy::verdict(tables, initiator, responder, service);
+    if !now.admits() {
+        if leaves_freely(tables, found) {
+            now = Verdict::NONE;
+        } else if now.is_none() {
+            return UNKNOWN;
+        }
     }
     found.entry.store(word::VERDICT, u64::from(now.0) | u64::from(note) << 32);
     found.becomes(found.meta.in_generation(generation));

@@ -12,6 +12,7 @@ mod ports;
 pub mod stored;
 mod track;
 
+pub use super::audit::{Refusal, pardon};
 pub use datagram::{recall as recall_datagram, remember as remember_datagram};
 pub use known::{answer, expected, go_on, recall};
 pub use track::{expect, initiate};
@@ -49,11 +50,14 @@ pub struct Question {
     pub slot: u32,
     /// Not 0: whether it answers a broadcast, which any address of the role may.
     pub answers_broadcast: u32,
-    /// Keeps the size a multiple of eight bytes.
-    pub reserved: u32,
+    /// Which piece of its datagram it is: its place, 0 of a whole one, and [`Question::MORE`] where more is to come.
+    pub piece: u32,
 }
 
 impl Question {
+    /// Set in [`Self::piece`] where more of the datagram is to come.
+    pub const MORE: u32 = 1 << 31;
+
     /// The question about a packet between two leaves (source, destination), with what would be remembered of it.
     #[inline(always)]
     pub(super) fn of<T: Tables>(
@@ -75,7 +79,7 @@ impl Question {
             datagram: packet.fragment.id(),
             slot: tables.slot_number(),
             answers_broadcast: 0,
-            reserved: 0,
+            piece: packet.fragment.piece(),
         }
     }
 
@@ -133,6 +137,9 @@ const fn asked_port(traits: Traits, ports: u32) -> u32 {
 /// What [`Flows`] answers about a flow that is not known; a verdict is below it.
 pub const UNKNOWN: u64 = 1 << 32;
 
+/// Set in an answer about what is to drop: it passes all the same, by an audited system or allow.
+pub const AUDITED: u64 = 1 << 34;
+
 /// What one table answers where it has no entry, and another may.
 pub const ABSENT: u64 = 1 << 33;
 
@@ -180,6 +187,17 @@ pub trait Flows: Tables + Sized {
         expect(self, question);
     }
 
+    /// Keeps a question for [`Self::pardon`], where that is far from here.
+    #[inline(always)]
+    fn note(&self, _question: &Question) {}
+
+    /// Of what is to drop: whether it passes, by [`AUDITED`]; the verdict of the audited allow that would have admitted it;
+    /// and the reason then. `question` is one about it.
+    #[inline(always)]
+    fn pardon(&self, question: impl FnOnce() -> Question, refusal: Refusal) -> u64 {
+        pardon(self, &question(), refusal)
+    }
+
     /// Remembers ports and traits of an admitted first fragment.
     #[inline(always)]
     fn remember_datagram(&self, question: &Question) {
@@ -223,5 +241,7 @@ pub(super) fn known<T: Flows>(
         question.answers_broadcast = 1;
         verdict = tables.expected(&question);
     }
-    if verdict < UNKNOWN { Some(Verdict(verdict as u32)) } else { None }
+    let verdict_or_none = Verdict(verdict as u32);
+    // A flow that passed by an audited allow is known for those that follow it, and admits nothing.
+    if verdict < UNKNOWN && !verdict_or_none.is_audited() { Some(verdict_or_none) } else { None }
 }

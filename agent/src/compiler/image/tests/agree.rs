@@ -59,9 +59,10 @@ prop_compose! {
     pub(crate) fn policies()(
         sets in vec(addresses(6), 1..7),
     )(
-        lines in vec((0..sets.len(), 0..sets.len(), vec(service(), 0..3), 0u32..4), 0..9),
+        lines in vec((0..sets.len(), 0..sets.len(), vec(service(), 0..3), 0u32..5), 0..9),
         flows in vec((select(vec![Origin::Policy, Origin::Allow, Origin::Failsafe]), any::<bool>(), any::<bool>()), 4),
         known in 0..sets.len(),
+        audited in option::of(0..sets.len()),
         own in addresses(2),
         broadcasts in addresses(2),
         bindings in vec((0..sets.len(), option::of(0..sets.len())), 0..4),
@@ -84,10 +85,15 @@ prop_compose! {
             systems: id(systems),
             clients: clients.map(id),
         };
+        // The fifth flow is an audited allow, whose lines come last.
+        let allow = FlowInfo { audited: true, ..flow("allow", Origin::Allow) };
+        let mut lines: Vec<Line> = lines.into_iter().map(line).collect();
+        lines.sort_by_key(|line| line.flow == 4);
         Policy {
-            flows: flows.into_iter().enumerate().map(described).collect(),
-            lines: lines.into_iter().map(line).collect(),
+            flows: flows.into_iter().enumerate().map(described).chain([allow]).collect(),
+            lines,
             known: id(known),
+            audited: audited.map(id),
             own,
             broadcasts,
             bindings: (1..).zip(bindings).map(bound).collect(),
@@ -140,6 +146,7 @@ proptest! {
                 let pair = judge.pair(source.leaf.source(), destination.leaf.destination());
                 prop_assert_eq!(pair.unknown_source(), !policy.holds(policy.known, source.address));
                 prop_assert_eq!(pair.unknown_destination(), !policy.holds(policy.known, destination.address));
+                prop_assert_eq!(pair.is_audited(), policy.audits(source.address, destination.address));
                 for service in &services {
                     let walked =
                         policy.walk(|set| is_source[set.0 as usize], destination.address, *service);
@@ -192,6 +199,14 @@ proptest! {
             prop_assert_eq!(services.entry(class).or_insert_with(|| lines.clone()), &lines, "{:?}", service);
         }
         prop_assert_eq!(services.len(), directory.verdicts_width as usize);
+        let audited = |lines: &Vec<bool>| {
+            let of_lines = lines.iter().zip(&policy.lines).filter(|(named, _)| **named);
+            of_lines.clone().count() > 0 && of_lines.into_iter().all(|(_, line)| policy.is_audited(line))
+        };
+        for (class, lines) in &services {
+            let last = class + directory.audited_services >= directory.verdicts_width;
+            prop_assert_eq!(last, audited(lines), "class {}", class);
+        }
         distinct_and_dense("service class", &services)?;
     }
 

@@ -28,6 +28,7 @@ fn empty() -> Policy {
         lines: Vec::new(),
         sets: vec![AddressSet::default()],
         known: SetId(0),
+        audited: None,
         own: AddressSet::default(),
         broadcasts: AddressSet::default(),
         bindings: Vec::new(),
@@ -52,6 +53,7 @@ fn flow(id: &str, origin: Origin) -> FlowInfo {
         written: None,
         tftp: false,
         broadcast: false,
+        audited: false,
     }
 }
 
@@ -87,13 +89,17 @@ impl Policy {
     ) -> Verdict {
         let fits =
             |service: &ServiceRange| service.bank == bank && (service.first..=service.last).contains(&port);
-        let line = self.lines.iter().find(|line| {
+        let mut lines = self.lines.iter().filter(|line| {
             is_source(line.sources)
                 && self.holds(line.destinations, destination)
                 && line.services.iter().any(fits)
         });
+        let line = lines.clone().find(|line| !self.is_audited(line)).or_else(|| lines.next());
         line.map_or(Verdict::NONE, |line| {
             let flow = &self.flows[line.flow as usize];
+            if flow.audited {
+                return Verdict::audited(line.flow);
+            }
             let tftp = if flow.tftp { Verdict::TFTP } else { 0 };
             let broadcast = if flow.broadcast { Verdict::BROADCAST } else { 0 };
             Verdict::new(line.flow, flow.origin, tftp | broadcast)

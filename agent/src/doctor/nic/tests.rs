@@ -1,0 +1,99 @@
+//! Interfaces that this machine does not have, made up.
+
+use super::*;
+use crate::datapath::{Hardware, XdpAbility};
+use crate::doctor::report::Level::{self, Ok};
+
+fn sound() -> There {
+    let xdp = Some(XdpAbility { native: true, several_buffers: true });
+    let hardware = Hardware {
+        driver: Some("virtio_net".to_owned()),
+        xdp,
+        queues: Some((4, 4)),
+        lro: Some(false),
+        gro_hw: Some(false),
+        rx_vlan: Some(false),
+    };
+    There { up: true, mtu: 1500, hardware, ..There::default() }
+}
+
+fn found(change: impl FnOnce(&mut There)) -> Vec<(&'static str, Level)> {
+    let mut there = sound();
+    change(&mut there);
+    let facts = Facts { cpus: 4, ..Facts::default() };
+    let findings = examine(&Interface { name: "eth0".to_owned(), there: Some(there) }, &facts);
+    for finding in &findings {
+        assert_eq!(finding.interface.as_deref(), Some("eth0"));
+        let told = finding.happens.is_some() && finding.remedy.is_some();
+        assert_eq!(told, finding.level != Ok, "{finding:?}");
+    }
+    findings.into_iter().filter(|finding| finding.level != Ok).map(|f| (f.name, f.level)).collect()
+}
+
+#[test]
+fn a_sound_interface_has_nothing() {
+    assert_eq!(found(|_| {}), []);
+}
+
+#[test]
+fn each_thing_that_hurts_is_found_alone() {
+    let part = |kind: &str| Some(("upper0".to_owned(), kind.to_owned()));
+    let kind = |kind: &str| Some(kind.to_owned());
+    assert_eq!(found(|it| it.up = false), [("down", Note)]);
+    assert_eq!(found(|it| it.part_of = part("bond")), [("bond-member", Problem)]);
+    assert_eq!(found(|it| it.part_of = part("bridge")), [("bridge-port", Warning)]);
+    assert_eq!(found(|it| it.part_of = part("vrf")), [("part-of", Warning)]);
+    assert_eq!(found(|it| it.kind = kind("vlan")), [("vlan-device", Warning)]);
+    assert_eq!(found(|it| it.kind = kind("bond")), [("bond", Note)]);
+    assert_eq!(found(|it| it.kind = kind("bridge")), [("bridge", Note)]);
+    assert_eq!(found(|it| it.kind = kind("veth")), [("veth", Note)]);
+    assert_eq!(found(|it| it.hardware.lro = Some(true)), [("lro", Warning)]);
+    assert_eq!(found(|it| it.hardware.gro_hw = Some(true)), [("gro-hw", Warning)]);
+    assert_eq!(found(|it| it.hardware.rx_vlan = Some(true)), [("rx-vlan-offload", Note)]);
+    assert_eq!(found(|it| it.other_xdp = Some(7)), [("other-xdp", Problem)]);
+    assert_eq!(found(|it| it.clsact = true), [("tc", Note)]);
+    assert_eq!(found(|it| it.hardware.queues = Some((1, 8))), [("queues", Warning)]);
+    assert_eq!(found(|it| it.hardware.driver = kind("ixgbe")), [("link-flap", Warning)]);
+}
+
+#[test]
+fn fewer_queues_hurt_virtio_more_than_others() {
+    let with = |driver: &str| {
+        found(|it| {
+            it.hardware.queues = Some((2, 2));
+            it.hardware.driver = Some(driver.to_owned());
+        })
+    };
+    assert_eq!(with("virtio_net"), [("queues", Warning)]);
+    assert_eq!(with("mvneta"), [("queues", Note)]);
+}
+
+#[test]
+fn what_the_kernel_says_of_xdp_counts_more_than_the_list() {
+    let ability = |native| Some(XdpAbility { native, several_buffers: false });
+    assert_eq!(found(|it| it.hardware.xdp = ability(false)), [("xdp", Warning)]);
+    assert_eq!(found(|it| it.hardware.xdp = None), [], "virtio_net is on the list");
+    let unknown = |it: &mut There| {
+        it.hardware.xdp = None;
+        it.hardware.driver = Some("r8169".to_owned());
+    };
+    assert_eq!(found(unknown), [("xdp", Warning)]);
+}
+
+#[test]
+fn long_packets_need_several_buffers() {
+    let long = |several_buffers| {
+        found(|it| {
+            it.mtu = 9000;
+            it.hardware.xdp = Some(XdpAbility { native: true, several_buffers });
+        })
+    };
+    assert_eq!(long(true), []);
+    assert_eq!(long(false), [("mtu", Problem)]);
+}
+
+#[test]
+fn what_is_not_there_is_told() {
+    let missing = examine(&Interface { name: "eth7".to_owned(), there: None }, &Facts::default());
+    assert_eq!((missing.len(), missing[0].name, missing[0].level), (1, "missing", Warning));
+}

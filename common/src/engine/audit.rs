@@ -1,0 +1,140 @@
+//! What is to drop, and passes all the same: an audited system is at one of its ends, or an audited allow is all that would
+//! have admitted it. Asked last and only where a generation has such, so that nobody else pays for it.
+
+use crate::layout::entry::Origin;
+use crate::layout::image::Kind;
+use crate::layout::{Leaf, Verdict};
+use crate::packet::{Packet, Traits};
+use crate::reason::{Decision, Reason};
+use crate::tables::Tables;
+
+use super::flows::{AUDITED, Flows, Question, UNKNOWN, expect, initiate, recall, remember_datagram};
+use super::policy;
+
+/// The reasons that come after the policy was asked; an allow changes none of the others.
+const BY_POLICY: u32 = 1 << Reason::Protocol as u32
+    | 1 << Reason::NoState as u32
+    | 1 << Reason::Direction as u32
+    | 1 << Reason::UnknownSource as u32
+    | 1 << Reason::UnknownDestination as u32
+    | 1 << Reason::Service as u32
+    | 1 << Reason::Unrelated as u32;
+
+/// Where an answer of [`Flows::pardon`] has the reason.
+const REASON: u32 = 40;
+
+/// What is found of a packet that is to drop. Small, because the programs pass it in registers.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal {
+    /// The [`Reason`], as a number, and [`Self::AUDITED`].
+    pub reason: u32,
+    /// The source's leaf.
+    pub source: u32,
+    /// The destination's leaf.
+    pub destination: u32,
+    /// The audited allow by which the packet that it quotes passed.
+    pub quoted: u32,
+}
+
+impl Refusal {
+    /// Set beside the reason where the packet that it quotes has an audited system at one of its ends.
+    pub const AUDITED: u32 = 1 << 8;
+}
+
+/// Lets what is judged be found by [`Flows::pardon`], should it be to drop. `origin` says which way it goes:
+/// [`Origin::Own`] leaves this host.
+#[inline(always)]
+pub(super) fn note<T: Flows>(tables: &T, packet: &Packet, ends: (Leaf, Leaf), origin: Origin) {
+    if tables.slot().directory.audited != 0 {
+        tables.note(&Question::of(tables, packet, ends, origin, Verdict::NONE));
+    }
+}
+
+/// `decision`, which is to drop a packet between two leaves, with what audit makes of it.
+#[inline(always)]
+pub(super) fn pardoned<T: Flows>(
+    tables: &T,
+    packet: &Packet,
+    ends: (Leaf, Leaf),
+    origin: Origin,
+    decision: Decision,
+) -> Decision {
+    if tables.slot().directory.audited == 0 {
+        return decision;
+    }
+    let refusal = Refusal {
+        reason: decision.reason as u32 | (u32::from(decision.audited) * Refusal::AUDITED),
+        source: ends.0.0,
+        destination: ends.1.0,
+        quoted: decision.verdict.0,
+    };
+    let pardon = tables.pardon(|| Question::of(tables, packet, ends, origin, Verdict::NONE), refusal);
+    Decision {
+        reason: Reason::of_number((pardon >> REASON) as u8),
+        verdict: Verdict(pardon as u32),
+        audited: pardon & AUDITED != 0,
+    }
+}
+
+/// [`Flows::pardon`], in line. The question counts where the policy was asked. A flow that begins by an audited allow is
+/// remembered, so that its answers pass as well.
+#[inline(always)]
+pub fn pardon<T: Tables>(tables: &T, question: &Question, refusal: Refusal) -> u64 {
+    let pair = policy::pair(tables, Leaf(refusal.source), Leaf(refusal.destination));
+    let audited = pair.is_audited() || refusal.reason & Refusal::AUDITED != 0;
+    let reason = refusal.reason & 0xff;
+    let mut allow = Verdict(refusal.quoted);
+    if allow.is_none() && BY_POLICY >> reason & 1 != 0 {
+        allow = by_allow(tables, question);
+    }
+    if allow.is_none() {
+        return u64::from(reason) << REASON | if audited { AUDITED } else { 0 };
+    }
+    // What follows the first fragment of a datagram that only an audited allow let pass has none it could follow.
+    let reason = if question.piece & !Question::MORE != 0 { Reason::Fragment as u32 } else { reason };
+    if question.piece == Question::MORE {
+        remember_datagram(tables, &Question { verdict: allow.0, ..*question });
+    }
+    u64::from(reason) << REASON | u64::from(allow.0) | AUDITED
+}
+
+/// The audited allow that would have admitted a packet, or an earlier one of its flow.
+#[inline(always)]
+fn by_allow<T: Tables>(tables: &T, question: &Question) -> Verdict {
+    let (source, destination) = (Leaf(question.source_leaf), Leaf(question.destination_leaf));
+    let traits = Traits(question.traits);
+    let leaves = question.origin == Origin::Own as u32;
+    let forth = policy::verdict(tables, source, destination, traits.service(question.ports & 0xffff));
+    if forth.is_audited() && !(leaves && traits.has(Traits::ECHO_REPLY)) {
+        begin(tables, &Question { verdict: forth.0, ..*question });
+        return forth;
+    }
+    if traits.has(Traits(Traits::ECHO_REQUEST.0 | Traits::ONE_WAY.0 | Traits::OPENS.0)) {
+        return Verdict::NONE;
+    }
+    if leaves {
+        let back =
+            policy::verdict(tables, destination, source, traits.answered_service(question.ports >> 16));
+        if back.is_audited() {
+            return back;
+        }
+    }
+    let known = recall(tables, question);
+    let known = Verdict(if known < UNKNOWN { known as u32 } else { 0 });
+    if known.is_audited() { known } else { Verdict::NONE }
+}
+
+/// Remembers a flow that begins by an audited allow.
+#[inline(always)]
+fn begin<T: Tables>(tables: &T, question: &Question) {
+    let destination = Leaf(question.destination_leaf);
+    let leaves = question.origin == Origin::Own as u32;
+    // What comes in for this host is answered without memory.
+    if destination.is_shared() || !leaves && destination.is(Kind::Own) {
+        return;
+    }
+    if leaves && Traits(question.traits).has(Traits::TFTP) {
+        expect(tables, question);
+    }
+    initiate(tables, question);
+}
