@@ -24,15 +24,12 @@ impl Agent {
             Err(error) => Err(format!("{error:#}")),
         };
         let before = self.board.read().selftest;
-        match &outcome {
-            Ok(()) if before == Some(false) => {
-                tracing::info!("self-test: the gate does what the policy says again")
-            }
-            Ok(()) => {}
-            Err(problem) => tracing::error!(
-                "self-test: THE GATE DOES NOT DO WHAT THE POLICY SAYS: {problem}; a reload (SIGHUP) writes the policy \
-                 anew"
-            ),
+        if let Err(problem) = &outcome {
+            tracing::error!(
+                "self-test: THE GATE DOES NOT DO WHAT THE POLICY SAYS: {problem}; a reload (SIGHUP) writes the policy anew"
+            );
+        } else if before == Some(false) {
+            tracing::info!("self-test: the gate does what the policy says again");
         }
         self.board.update(|status| status.selftest = Some(outcome.is_ok()));
         self.board.warn(

@@ -160,7 +160,7 @@ pub fn another_capacity_carries_the_flows_over() {
     ip("addr add 10.9.0.1/32 dev gate");
     ip("route add 10.7.0.0/16 dev gate src 10.9.0.1");
     ip("neigh replace 10.7.7.7 lladdr 02:00:00:00:00:01 dev gate");
-    let socket = std::net::UdpSocket::bind("10.9.0.1:0").unwrap();
+    let socket = UdpSocket::bind("10.9.0.1:0").unwrap();
     for port in 6000..6020 {
         socket.send_to(b"question", ("10.7.7.7", port)).unwrap();
     }
