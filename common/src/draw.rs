@@ -1,5 +1,7 @@
 //! The networks, flows and ports of the benchmark's site: what its sites are written with, and its shaker draws from.
 
+pub mod prefixes;
+
 /// UDP ports that the site allows, besides what the catalogue admits.
 pub const SERVICES: u32 = 30;
 

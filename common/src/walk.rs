@@ -3,7 +3,7 @@
 use std::vec::Vec;
 
 use crate::layout::Leaf;
-use crate::layout::image::{Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, PAGE, host_bucket};
+use crate::layout::image::{Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Node, host_bucket};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
 /// Consecutive addresses with one leaf, as numbers of the family's width: 32 or 128 bits.
@@ -54,7 +54,10 @@ impl Walk<'_> {
                 usize::try_from(start + index).ok().and_then(|at| self.words.get(at)).copied().unwrap_or(0);
             let at = first | u128::from(index) << (self.bits - depth);
             if word & Leaf::NODE != 0 && depth < self.bits {
-                self.table(self.nodes + u64::from(word & !Leaf::NODE) * u64::from(PAGE), at, depth, 8);
+                let node = Node(word);
+                // No node of an image is as narrow or as wide as to need this; a walk ends whatever is in the words.
+                let width = node.bits().clamp(1, Node::WIDE.ilog2().min(self.bits - depth));
+                self.table(self.nodes + u64::from(node.start()), at, depth, width);
             } else {
                 push(&mut self.borders, (at, Leaf(word)));
             }

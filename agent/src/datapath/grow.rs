@@ -41,7 +41,6 @@ impl Datapath {
             self.pins.promote_map(spec.name)?;
         }
         programs.pin(&self.pins)?;
-        self.tables = maps::TABLES.shared(&self.pins.map(maps::TABLES.name))?.0;
         self.programs = programs;
         self.room = room;
         Ok(())
@@ -51,11 +50,12 @@ impl Datapath {
         if pages == self.room.pages {
             return Ok(());
         }
+        let from = self.tables()?;
         let (to, _) = maps::TABLES.shared::<AtomicU32>(&self.pins.next_map(maps::TABLES.name))?;
         let words =
             |pages: u32, slot: u32| (pages * slot * PAGE) as usize..(pages * (slot + 1) * PAGE) as usize;
         for slot in 0..SLOTS {
-            let from = &self.tables.words()[words(self.room.pages, slot)];
+            let from = &from.words()[words(self.room.pages, slot)];
             for (to, from) in to.words()[words(pages, slot)].iter().zip(from) {
                 to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
             }

@@ -11,7 +11,7 @@ use cmgate_common::layout::counters::{
     self, Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, Tally,
 };
 use cmgate_common::layout::entry::{Line, WAYS};
-use cmgate_common::layout::image::Page;
+use cmgate_common::layout::image::{MOST_PAGES, Page};
 use cmgate_common::layout::shadow::{self, Disagreement};
 use cmgate_common::reason::Outcome;
 
@@ -21,9 +21,6 @@ use super::{Error, Sizes, sys};
 
 /// `BPF_F_MMAPABLE`, from the kernel's include/uapi/linux/bpf.h.
 const MMAPABLE: u32 = 1 << 10;
-
-/// Pages a slot can have: 512 MiB, the furthest that the verifier lets a program reach into a value (BPF_MAX_VAR_OFF).
-pub const MOST_PAGES: u32 = 1 << 19;
 
 /// What a map must be.
 #[derive(Debug)]

@@ -67,6 +67,7 @@ pub use remove::{Removed, remove};
 pub use seed::SeededFlow;
 pub use shadow::Disagreement;
 pub use stopwatch::{Draw, Stopwatch, Timed};
+pub use sys::give_back_freed_memory;
 pub use trial::{Term, Trial};
 
 /// The id of the XDP program on an interface; `None` where there is none, or nobody can say.
@@ -118,7 +119,6 @@ pub struct Datapath {
     programs: Programs,
     room: Room,
     control: ControlBlock,
-    tables: Shared<AtomicU32>,
     names: Names,
     /// Slots by whose former content a packet may still be judged, and since when they do not rule.
     may_be_read: [Option<Instant>; SLOTS as usize],
@@ -162,7 +162,6 @@ impl Datapath {
         // Whose files a shadow was made of, only the agent knew that is gone.
         control.cast_shadow(None);
         let mut datapath = Self {
-            tables: maps::TABLES.shared(&pins.map(maps::TABLES.name))?.0,
             names: Names::open(&pins)?,
             may_be_read: [took_over.then(Instant::now); SLOTS as usize],
             pins,
@@ -178,6 +177,11 @@ impl Datapath {
             datapath.grow(wanted)?;
         }
         Ok(datapath)
+    }
+
+    /// The images, mapped for as long as they are written: what is mapped counts as this process's memory.
+    fn tables(&self) -> Result<Shared<AtomicU32>, Error> {
+        Ok(maps::TABLES.shared(&self.pins.map(maps::TABLES.name))?.0)
     }
 
     /// Where the pins stand.

@@ -5,10 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cmgate_common::layout::control::{EVENT_WINDOW_SHIFT, Flags, Slot, Timeouts};
-use cmgate_common::layout::image::{Directory, PAGE};
+use cmgate_common::layout::image::{Directory, MOST_PAGES, PAGE};
 use cmgate_common::layout::{SLOTS, Verdict};
 
-use super::maps::{MOST_PAGES, Room};
+use super::maps::Room;
 use super::{Datapath, Error, Probe, Term, sys, ticks};
 
 /// A compiled policy, as the datapath takes it.
@@ -172,7 +172,7 @@ impl Datapath {
         let verdicts = verdict_words(generation)?;
         let counters = self.names.counters(&generation.flows)?;
         self.wait_until_unread(slot);
-        self.write(slot, generation.words, verdicts, &counters);
+        self.write(slot, generation.words, verdicts, &counters)?;
         self.control.write_slot(
             slot,
             &Slot {
@@ -202,9 +202,16 @@ impl Datapath {
     }
 
     /// Writes an image into a slot, its flows by their counters, and zeros behind it: those admit nothing.
-    fn write(&self, slot: u32, words: &[u32], verdicts: std::ops::Range<usize>, counters: &[u32]) {
+    fn write(
+        &self,
+        slot: u32,
+        words: &[u32],
+        verdicts: std::ops::Range<usize>,
+        counters: &[u32],
+    ) -> Result<(), Error> {
         let size = (self.room.pages * PAGE) as usize;
-        let slot = &self.tables.words()[slot as usize * size..][..size];
+        let tables = self.tables()?;
+        let slot = &tables.words()[slot as usize * size..][..size];
         let (image, rest) = slot.split_at(words.len());
         store(image, words);
         for (to, word) in image[verdicts.clone()].iter().zip(&words[verdicts]) {
@@ -216,6 +223,7 @@ impl Datapath {
         for word in rest {
             word.store(0, Ordering::Relaxed);
         }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::address::Address;
 use crate::layout::Leaf;
-use crate::layout::image::{HOST_BUCKET, HOSTS_PER_BUCKET, InterfaceRule, Kind, PAGE, host_bucket};
+use crate::layout::image::{HOST_BUCKET, HOSTS_PER_BUCKET, InterfaceRule, Kind, Node, host_bucket};
 use crate::packet::{Packet, Traits};
 use crate::reason::Reason;
 use crate::tables::Tables;
@@ -18,11 +18,12 @@ fn classify4<T: Tables>(tables: &T, bits: u32) -> Leaf {
     let directory = &tables.slot().directory;
     let bits = u64::from(bits);
     let mut word = tables.word(u64::from(directory.root4) + (bits >> 16));
-    if word & Leaf::NODE != 0 {
-        word = tables.word(node(directory.nodes, word) + (bits >> 8 & 0xff));
-    }
-    if word & Leaf::NODE != 0 {
-        word = tables.word(node(directory.nodes, word) + (bits & 0xff));
+    let mut rest = bits << 48;
+    for _ in 0..Node::MOST4 {
+        if word & Leaf::NODE == 0 {
+            break;
+        }
+        word = follow(tables, word, [&mut rest, &mut 0]);
     }
     Leaf(word)
 }
@@ -39,20 +40,24 @@ fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
         }
     }
     let mut word = tables.word(u64::from(directory.root6) + (address.hi >> 48));
-    for depth in 2..16 {
+    let (mut rest, mut behind) = (address.hi << 16 | address.lo >> 48, address.lo << 16);
+    for _ in 0..Node::MOST6 {
         if word & Leaf::NODE == 0 {
             break;
         }
-        let half = if depth < 8 { address.hi } else { address.lo };
-        let byte = half >> (56 - 8 * (depth & 7)) & 0xff;
-        word = tables.word(node(directory.nodes, word) + byte);
+        word = follow(tables, word, [&mut rest, &mut behind]);
     }
     Leaf(word)
 }
 
+/// The word of a node that the next bits of an address choose; they are taken off it.
 #[inline(always)]
-const fn node(nodes: u32, word: u32) -> u64 {
-    nodes as u64 + (word & !Leaf::NODE) as u64 * PAGE as u64
+fn follow<T: Tables>(tables: &T, word: u32, [rest, behind]: [&mut u64; 2]) -> u32 {
+    let node = Node(word);
+    let index = *rest >> node.shift();
+    *rest = *rest << node.bits() | *behind >> node.shift();
+    *behind <<= node.bits();
+    tables.word(u64::from(tables.slot().directory.nodes) + u64::from(node.start()) + index)
 }
 
 /// Whether both are somebody's: the source neither this host's nor anything odd, and the destination at most a broadcast

@@ -1,14 +1,18 @@
 //! One generation's tables: an array of words, and the directory that says where each table starts.
 //!
-//! Recursive flow classification. An address gives a [`Leaf`] by a trie of 16, then 8 bits a step; source and
+//! Recursive flow classification. An address gives a [`Leaf`] by a trie of 16, then 8 or 4 bits a step; source and
 //! destination group give a pair class; protocol and port give a service class; pair and service class give the
 //! [`Verdict`]. Every table is an array: a look-up costs the same however large the site is.
 
 use crate::opaque::Opaque;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Words in a page: the unit in which the kernel's array holds an image, and the width of a trie node.
+/// Words in a page: the unit in which the kernel's array holds an image.
 pub const PAGE: u32 = 256;
+
+/// Pages of an image at most: 512 MiB, the furthest that the verifier lets a program reach into a map's value
+/// (BPF_MAX_VAR_OFF).
+pub const MOST_PAGES: u32 = 1 << 19;
 
 /// A page, as the kernel's array holds it.
 pub type Page = [u32; PAGE as usize];
@@ -21,7 +25,7 @@ pub struct Directory {
     pub root4: u32,
     /// 65,536 words, by the first 16 bits of an IPv6 address.
     pub root6: u32,
-    /// Nodes of 256 words, of both families.
+    /// Nodes of [`Node::NARROW`] or [`Node::WIDE`] words, of both families.
     pub nodes: u32,
     /// A [`HostBucket`] for some single IPv6 addresses each.
     pub hosts6: u32,
@@ -89,7 +93,7 @@ pub enum Kind {
 }
 
 /// What the trie says of an address: its groups, its zone, its kind. A word with [`Leaf::NODE`] set is not a leaf
-/// but the number of the next node.
+/// but the next [`Node`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(transparent)]
 pub struct Leaf(pub u32);
@@ -149,6 +153,56 @@ impl Leaf {
     #[must_use]
     pub const fn is_shared(self) -> bool {
         self.is(Kind::Multicast) || self.is(Kind::Broadcast)
+    }
+}
+
+/// A word of the trie that leads on: to the node whose words the address's next bits choose among, 8 of them in a wide
+/// node, and 4 in a narrow one, which is a cache line. Nodes start at multiples of a narrow one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node(pub u32);
+
+impl Node {
+    /// Words of a narrow node.
+    pub const NARROW: u32 = 1 << 4;
+    /// Words of a wide node.
+    pub const WIDE: u32 = 1 << 8;
+    /// Nodes start below this.
+    pub const PLACES: u32 = 1 << 28;
+    /// Nodes that lead to the leaf of an IPv4 address at most.
+    pub const MOST4: u32 = 4;
+    /// Nodes that lead to the leaf of an IPv6 address at most: a program's loop is as long, and each turn of it is
+    /// verified many times. Narrow nodes lead on to others only between /48 and /64, so that these are four, four, and
+    /// eight.
+    pub const MOST6: u32 = 16;
+    /// Bits that say by how much to shift: as they stand, because each step of a look-up waits for them.
+    const SHIFT: u32 = 63;
+
+    /// The node of these many words, [`Self::NARROW`] or [`Self::WIDE`], that starts at this word of the nodes.
+    #[must_use]
+    pub const fn new(start: u32, words: u32) -> Self {
+        debug_assert!(start < Self::PLACES && start.is_multiple_of(Self::NARROW));
+        Self(Leaf::NODE | start << 2 | (64 - words.ilog2()))
+    }
+
+    /// Its first word, counted from the nodes' start.
+    #[inline(always)]
+    #[must_use]
+    pub const fn start(self) -> u32 {
+        self.0 >> 2 & (Self::PLACES - Self::NARROW)
+    }
+
+    /// How many bits of an address it takes: 4 or 8.
+    #[inline(always)]
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0.wrapping_neg() & Self::SHIFT
+    }
+
+    /// How many of 64 bits it leaves.
+    #[inline(always)]
+    #[must_use]
+    pub const fn shift(self) -> u32 {
+        self.0 & Self::SHIFT
     }
 }
 

@@ -2,10 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::PathBuf;
 
 use cmgate::datapath::{Datapath, Egress, Error, Probe, Removed, Xdp, inspect, remove};
 
 use crate::gate::{Cable, Policy, Root, SMALL};
+
+/// Where the pins of this layout stand.
+fn ours(root: &Root) -> PathBuf {
+    root.path().join(cmgate_common::layout::VERSION.to_string())
+}
 
 pub fn another_layout_is_refused_with_words() {
     let root = Root::new("layout");
@@ -17,13 +23,13 @@ pub fn another_layout_is_refused_with_words() {
     assert!(words.contains("layout 99") && words.contains("cmgate detach"), "{words}");
     assert!(matches!(inspect(root.path()), Err(Error::OtherLayout { .. })));
     assert!(matches!(Probe::open(root.path()), Err(Error::OtherLayout { .. })));
-    assert!(!root.path().join("1").exists(), "nothing was made");
+    assert!(!ours(&root).exists(), "nothing was made");
 }
 
 pub fn a_map_of_another_shape_is_refused_with_words() {
     let root = Root::new("shape");
     drop(root.open());
-    let maps = root.path().join("1/maps");
+    let maps = ours(&root).join("maps");
     fs::rename(maps.join("TALLIES"), maps.join("OUTCOMES")).unwrap();
     let error = Datapath::open(root.path(), SMALL).err().expect("refused");
     assert!(matches!(error, Error::ForeignMap { .. }), "{error}");
@@ -47,12 +53,12 @@ pub fn a_root_that_is_no_place_for_pins_is_refused() {
 
 pub fn directories_of_others_are_refused() {
     let root = Root::new("exposed");
-    fs::create_dir_all(root.path().join("1/links")).unwrap();
+    fs::create_dir_all(ours(&root).join("links")).unwrap();
     // Made here with the usual mask, others may list it but not write.
     drop(root.open());
-    chown(root.path().join("1/links"), Some(65_534), None).unwrap();
+    chown(ours(&root).join("links"), Some(65_534), None).unwrap();
     assert!(matches!(Datapath::open(root.path(), SMALL), Err(Error::Exposed { .. })));
-    chown(root.path().join("1/links"), Some(0), None).unwrap();
+    chown(ours(&root).join("links"), Some(0), None).unwrap();
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).unwrap();
     assert!(matches!(Datapath::open(root.path(), SMALL), Err(Error::Exposed { .. })));
 }

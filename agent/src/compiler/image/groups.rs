@@ -6,7 +6,7 @@ use cmgate_common::layout::image::{Kind, Pair};
 use super::bits::{self, Bits, Interner};
 use super::services::Services;
 use super::too_large::{Limit, TooLarge};
-use super::verdicts::Verdicts;
+use super::verdicts::{Table, Verdicts};
 use super::zones::is_in;
 use crate::compiler::policy::{Line, Policy, SetId};
 
@@ -16,8 +16,8 @@ pub(super) struct Groups {
     pub(super) pairs: Vec<u32>,
     /// Words in a row of `pairs`.
     pub(super) pairs_width: u32,
-    /// A word for each (pair class, service class).
-    pub(super) verdicts: Vec<u32>,
+    /// What the services between two groups come to.
+    pub(super) verdicts: Table,
     sources: Vec<u32>,
     destinations: Vec<u32>,
 }
@@ -69,7 +69,7 @@ impl Groups {
         Ok(Self {
             pairs: pairs.collect(),
             pairs_width: u32::try_from(columns.len()).expect("groups were counted above"),
-            verdicts: verdicts.into_words(),
+            verdicts: verdicts.into_table(),
             sources: sources.of_signatures.iter().map(|group| merged_sources[*group as usize]).collect(),
             destinations: destinations
                 .of_signatures

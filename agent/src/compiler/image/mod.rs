@@ -19,19 +19,19 @@ mod verdicts;
 mod zones;
 
 use cmgate_common::layout::Leaf;
-use cmgate_common::layout::image::{Directory, Kind, PAGE};
+use cmgate_common::layout::image::{Directory, Kind, MOST_PAGES, PAGE};
 
 use self::groups::Groups;
 use self::services::Services;
 use self::sweep::{Run, Swept};
-use self::trie::{Step, Trie};
+use self::trie::{Step, Tries};
 use self::zones::Zones;
 use super::policy::Policy;
 
 pub use self::too_large::{Limit, TooLarge};
 
-/// Words of an image at most: 1 GiB.
-const WORDS: u64 = 1 << 28;
+/// Words of an image at most, as the kernel's array has room for.
+const WORDS: u64 = MOST_PAGES as u64 * PAGE as u64;
 
 /// One generation's tables, ready to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,11 @@ impl Image {
 /// Where a line, a binding or `known` names a set that is not in `policy.sets`, or a line a flow that is not in
 /// `policy.flows`.
 pub fn build(policy: &Policy) -> Result<Image, TooLarge> {
+    build_within(policy, trie::FEW)
+}
+
+/// The same with as few reads as possible only where nodes take at most so many words.
+fn build_within(policy: &Policy, few: usize) -> Result<Image, TooLarge> {
     let kinds = kinds::sets(policy);
     let Swept { v4, v6, mut signatures } = sweep::sweep(kinds.iter().map(|(_, set)| set).chain(&policy.sets));
     let zones = Zones::of(policy, &signatures)?;
@@ -76,28 +81,28 @@ pub fn build(policy: &Policy) -> Result<Image, TooLarge> {
     let stand_in = |signature: usize| groups.leaf(signature, 0, Kind::LinkLocal);
     let interfaces = zones.interface_rows(policy, &stand_ins, stand_in)?;
 
-    let mut trie = Trie::default();
-    let root4 = trie.root(&steps(&v4, &leaves))?;
     let (hosts6, steps6) = hosts6::place(&steps(&v6, &leaves));
-    let root6 = trie.root(&steps6)?;
+    let Tries { root4, root6, nodes } = Tries::of(&steps(&v4, &leaves), &steps6, few)?;
 
+    let services: Vec<u32> =
+        services.words.iter().map(|class| groups.verdicts.merged[*class as usize]).collect();
     let mut tables = Tables::default();
     let directory = Directory {
         interfaces: tables.add(&interfaces)?,
         bound: u32::from(!policy.bindings.is_empty()),
-        services: tables.add(&services.words)?,
+        services: tables.add(&services)?,
         root4: tables.add(&root4)?,
         root6: tables.add(&root6)?,
         pairs_width: groups.pairs_width,
         pairs: tables.add(&groups.pairs)?,
-        verdicts_width: services.classes(),
-        verdicts: tables.add(&groups.verdicts)?,
-        audited_services: services.audited(),
+        verdicts_width: groups.verdicts.width,
+        verdicts: tables.add(&groups.verdicts.words)?,
+        audited_services: groups.verdicts.audited,
         audited: u32::from(policy.audits_anything()),
         hosts6_mask: hosts6.mask,
         hosts6_seed: hosts6.seed,
         hosts6: tables.add(&hosts6.words())?,
-        nodes: tables.add(&trie.nodes)?,
+        nodes: tables.add(&nodes)?,
     };
     Ok(Image { words: tables.0, directory })
 }

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use cmgate_common::layout::Leaf;
-use cmgate_common::layout::Verdict;
-use cmgate_common::layout::counters::INTERFACES;
+use cmgate_common::layout::counters::{FLOW_COUNTERS, INTERFACES};
 use cmgate_common::layout::image::Pair;
 
 /// A policy the tables cannot hold. Nothing was built.
@@ -32,7 +31,7 @@ pub enum Limit {
     Zones,
     /// Interface rows, 0 included.
     Interfaces,
-    /// Flows of one policy.
+    /// Flows of one policy: each has a counter of its own.
     Flows,
     /// Words of all tables together, 4 bytes each.
     Words,
@@ -47,7 +46,7 @@ impl Limit {
             Self::PairClasses => u64::from(Pair::CLASSES),
             Self::Zones => u64::from(Leaf::ZONES),
             Self::Interfaces => u64::from(INTERFACES),
-            Self::Flows => u64::from(Verdict::FLOWS),
+            Self::Flows => u64::from(FLOW_COUNTERS),
             Self::Words => super::WORDS,
         }
     }

@@ -57,12 +57,42 @@ impl<'a> Verdicts<'a> {
         }
         let class = self.rows.number(&self.row);
         Limit::PairClasses.check(self.rows.len() as u64)?;
+        // Told before they are all made: many classes of pairs by many of services are more than there is memory for.
+        Limit::Words.check(self.rows.len() as u64 * self.row.len() as u64)?;
         self.classes.push(class);
         Ok(class)
     }
 
-    /// The table: a row for each pair class, a word for each service class.
-    pub(super) fn into_words(self) -> Vec<u32> {
-        self.rows.into_sequences().concat()
+    /// The table: a row for each pair class, a word for each service class. Service classes that no two groups tell
+    /// apart are made one, but for class 0, which no line names, and the last ones, which only audited allows name.
+    pub(super) fn into_table(self) -> Table {
+        let rows = self.rows.into_sequences();
+        let of_others = self.row.len() - self.services.audited() as usize;
+        let mut columns = Interner::default();
+        let mut column = Vec::with_capacity(rows.len() + 1);
+        let merged = (0..self.row.len()).map(|class| {
+            column.clear();
+            column.push(u32::from(class != 0) + u32::from(class >= of_others));
+            column.extend(rows.iter().map(|row| row[class]));
+            columns.number(&column)
+        });
+        let merged: Vec<u32> = merged.collect();
+        let columns = columns.into_sequences();
+        let words = (1..=rows.len()).flat_map(|row| columns.iter().map(move |column| column[row]));
+        let width = u32::try_from(columns.len()).expect("no more classes than places in the service table");
+        let audited = columns.iter().filter(|column| column[0] == 2).count() as u32;
+        Table { words: words.collect(), width, audited, merged }
     }
+}
+
+/// The verdicts of a policy.
+pub(super) struct Table {
+    /// A word for each (pair class, service class).
+    pub(super) words: Vec<u32>,
+    /// Words in a row.
+    pub(super) width: u32,
+    /// How many of the classes, the last ones, only audited allows name.
+    pub(super) audited: u32,
+    /// What each service class has become.
+    pub(super) merged: Vec<u32>,
 }

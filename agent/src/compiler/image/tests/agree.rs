@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::compiler::image::trie::FEW;
 
 /// Few different bits, so that prefixes meet, nest and touch.
 fn net() -> impl Strategy<Value = IpNet> {
@@ -129,9 +130,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn the_engine_says_what_the_lines_say(policy in policies(), random in vec(any::<u128>(), 4)) {
-        let image = build(&policy).unwrap();
-        prop_assert_eq!(&image, &build(&policy).unwrap(), "the same policy, other words");
+    fn the_engine_says_what_the_lines_say(
+        policy in policies(),
+        random in vec(any::<u128>(), 4),
+        few in select(vec![0, FEW]),
+    ) {
+        let image = build_within(&policy, few).unwrap();
+        prop_assert_eq!(&image, &build_within(&policy, few).unwrap(), "the same policy, other words");
         let judge = Judge::of(image);
         let probes = probes(&policy, &judge, &random);
         let services = policy.services();
@@ -188,15 +193,19 @@ proptest! {
         distinct_and_dense("pair class", &classes)?;
         prop_assert!(classes[&0].iter().all(|verdict| *verdict == 0));
 
-        let named = |(bank, port): (Bank, u16)| -> Vec<bool> {
-            let fits = |range: &ServiceRange| range.bank == bank && (range.first..=range.last).contains(&port);
-            policy.lines.iter().map(|line| line.services.iter().any(fits)).collect()
+        let verdicts = |class: u32| -> Vec<u32> {
+            let word = |pair: &u32| directory.verdicts + pair * directory.verdicts_width + class;
+            classes.keys().map(|pair| judge.0.word(word(pair).into())).collect()
         };
-        let mut services: BTreeMap<u32, Vec<bool>> = BTreeMap::from([(0, vec![false; policy.lines.len()])]);
-        for service in policy.services() {
-            let class = judge.0.word((directory.services + service.0 as u32 + u32::from(service.1)).into());
-            let lines = named(service);
-            prop_assert_eq!(services.entry(class).or_insert_with(|| lines.clone()), &lines, "{:?}", service);
+        let audited = |class: u32| class >= directory.verdicts_width - directory.audited_services;
+        let mut services: BTreeMap<u32, _> = BTreeMap::from([(0, (false, false, verdicts(0)))]);
+        prop_assert!(services[&0].2.iter().all(|verdict| *verdict == 0));
+        for (bank, port) in policy.services() {
+            let class = judge.0.word((directory.services + bank as u32 + u32::from(port)).into());
+            let fits = |range: &ServiceRange| range.bank == bank && (range.first..=range.last).contains(&port);
+            let named = policy.lines.iter().any(|line| line.services.iter().any(fits));
+            prop_assert_eq!(named, class != 0, "{:?} {}", bank, port);
+            services.entry(class).or_insert_with(|| (named, audited(class), verdicts(class)));
         }
         prop_assert_eq!(services.len(), directory.verdicts_width as usize);
         let audited = |lines: &Vec<bool>| {

@@ -68,6 +68,43 @@ fn too_many_zones_rows_or_flows() {
     assert_eq!(build(&far), Err(TooLarge { limit: Limit::Interfaces, needed: 65 }));
 
     let mut many = empty();
-    many.flows = vec![flow("flow", Origin::Allow); 65_537];
-    assert_eq!(build(&many), Err(TooLarge { limit: Limit::Flows, needed: 65_537 }));
+    many.flows = vec![flow("flow", Origin::Allow); 4_096];
+    assert!(build(&many).is_ok());
+    many.flows.push(flow("flow", Origin::Allow));
+    let refused = build(&many).unwrap_err();
+    assert_eq!(refused, TooLarge { limit: Limit::Flows, needed: 4_097 });
+    assert_eq!(
+        refused.to_string(),
+        "the policy needs at least 4097 flows, the tables hold 4096: \
+         join allows that differ in addresses or services alone"
+    );
+}
+
+#[test]
+fn too_many_words() {
+    let most = Limit::Words.most();
+    assert_eq!(Limit::Words.check(most), Ok(()));
+    assert_eq!(
+        Limit::Words.check(most + 1).unwrap_err().to_string(),
+        "the policy needs at least 134217729 words, the tables hold 134217728: \
+         describe networks by fewer and shorter prefixes"
+    );
+}
+
+#[test]
+fn too_many_pairs_to_compare() {
+    // Every one of 2^14 groups of sources and as many of destinations is named by other lines.
+    let mut policy = empty();
+    let server = policy.with_set(set(&["192.0.2.1/32"]));
+    for bit in 0..14 {
+        let addresses = policy.with_set(with_bit(bit, 14));
+        policy.with_line(addresses, server, vec![port(Bank::Tcp, 1000 + bit as u16)]);
+        policy.with_line(server, addresses, vec![port(Bank::Tcp, 2000 + bit as u16)]);
+    }
+    let refused = build(&policy).unwrap_err();
+    assert_eq!(refused.limit, Limit::Pairs);
+    assert!(
+        refused.to_string().contains("pairs of groups to compare, the tables hold 67108864: let systems"),
+        "{refused}"
+    );
 }

@@ -17,7 +17,7 @@ use cmgate_common::memory::Memory;
 use cmgate_common::tables::Tables;
 use ipnet::IpNet;
 
-use super::{Image, build};
+use super::{Image, build, build_within};
 use crate::compiler::policy::{Binding, FlowInfo, Line, Policy, ServiceRange, SetId};
 use crate::config::AddressSet;
 

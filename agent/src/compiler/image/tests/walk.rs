@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::agree::policies;
 use super::*;
+use crate::compiler::image::trie::FEW;
 
 /// The intervals of both families as the image gives them.
 fn intervals(image: &Image) -> [(bool, Vec<Interval>); 2] {
@@ -31,8 +32,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_address_is_in_one_interval_with_its_leaf(policy in policies(), random in prop::collection::vec(any::<u128>(), 8)) {
-        let image = build(&policy).unwrap();
+    fn every_address_is_in_one_interval_with_its_leaf(
+        policy in policies(),
+        random in prop::collection::vec(any::<u128>(), 8),
+        few in prop::sample::select(vec![0, FEW]),
+    ) {
+        let image = build_within(&policy, few).unwrap();
         let both = intervals(&image);
         let judge = Judge::of(image);
         let borders = policy.borders();
