@@ -153,7 +153,10 @@ impl<'o> Files<'o> {
             (format!("line {line} is not UTF-8"), "save it as UTF-8 text".to_owned())
         })?;
         // Editors on Windows put a mark before the text that would count as part of the first value.
-        Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned))
+        Ok(match text.strip_prefix('\u{feff}') {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        })
     }
 
     /// Everything read or tried, and the fingerprint of what was read.

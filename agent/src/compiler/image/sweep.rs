@@ -21,51 +21,54 @@ pub(super) struct Swept {
     pub(super) signatures: Vec<Box<[u64]>>,
 }
 
-/// Where a set begins or ends.
-struct Border {
-    at: u128,
-    set: usize,
-}
+/// Where a set begins or ends, as an address of its family, and the set's place in the order they came.
+type Border<A> = (A, u32);
 
 /// Sweeps both families. The prefixes of a set are apart, so crossing any border of it changes whether it holds.
 pub(super) fn sweep<'a>(sets: impl Iterator<Item = &'a AddressSet> + Clone) -> Swept {
     let count = sets.clone().count();
-    let v4 = sets.clone().enumerate().flat_map(|(set, addresses)| {
-        let prefix =
-            |net: &ipnet::Ipv4Net| borders(u128::from(net.network().to_bits()) << 96, net.prefix_len());
-        addresses.v4().iter().flat_map(prefix).map(move |at| Border { at, set })
+    let v4 = (0..).zip(sets.clone()).flat_map(|(set, addresses)| {
+        let prefix = |net: &ipnet::Ipv4Net| {
+            let after = net.broadcast().to_bits().checked_add(1);
+            std::iter::once(net.network().to_bits()).chain(after)
+        };
+        addresses.v4().iter().flat_map(prefix).map(move |at| (at, set))
     });
-    let v6 = sets.enumerate().flat_map(|(set, addresses)| {
-        let prefix = |net: &ipnet::Ipv6Net| borders(net.network().to_bits(), net.prefix_len());
-        addresses.v6().iter().flat_map(prefix).map(move |at| Border { at, set })
+    let v6 = (0..).zip(sets).flat_map(|(set, addresses)| {
+        let prefix = |net: &ipnet::Ipv6Net| {
+            let after = net.broadcast().to_bits().checked_add(1);
+            std::iter::once(net.network().to_bits()).chain(after)
+        };
+        addresses.v6().iter().flat_map(prefix).map(move |at| (at, set))
     });
     let mut signatures = Interner::default();
-    let v4 = runs(v4.collect(), count, &mut signatures);
-    let v6 = runs(v6.collect(), count, &mut signatures);
+    let v4 = runs(v4.collect(), 32, count, &mut signatures);
+    let v6 = runs(v6.collect(), 128, count, &mut signatures);
     Swept { v4, v6, signatures: signatures.into_sequences() }
 }
 
-/// A prefix's first address and the first past it, unless it is the last prefix there is.
-fn borders(first: u128, length: u8) -> impl Iterator<Item = u128> {
-    let size = 1u128.checked_shl(128 - u32::from(length));
-    std::iter::once(first).chain(size.and_then(|size| first.checked_add(size)))
-}
-
-fn runs(mut borders: Vec<Border>, sets: usize, signatures: &mut Interner<u64>) -> Vec<Run> {
+/// The runs between borders, which come as numbers of so many bits.
+fn runs<A: Copy + Ord + Into<u128>>(
+    mut borders: Vec<Border<A>>,
+    bits: u32,
+    sets: usize,
+    signatures: &mut Interner<u64>,
+) -> Vec<Run> {
+    let path = |at: A| at.into() << (128 - bits);
     // Each set's borders come ascending; a stable sort merges such stretches instead of starting over.
-    borders.sort_by_key(|border| border.at);
+    borders.sort_by_key(|(at, _)| *at);
     let mut within = Bits::below(sets);
     let mut runs: Vec<Run> = Vec::with_capacity(borders.len() + 1);
-    if borders.first().is_none_or(|border| border.at != 0) {
+    if borders.first().is_none_or(|(at, _)| path(*at) != 0) {
         runs.push(Run { first: 0, signature: signatures.number(within.words()) });
     }
-    for together in borders.chunk_by(|one, other| one.at == other.at) {
-        for border in together {
-            within.toggle(border.set);
+    for together in borders.chunk_by(|(one, _), (other, _)| one == other) {
+        for (_, set) in together {
+            within.toggle(*set as usize);
         }
         let signature = signatures.number(within.words());
         if runs.last().is_none_or(|run| run.signature != signature) {
-            runs.push(Run { first: together[0].at, signature });
+            runs.push(Run { first: path(together[0].0), signature });
         }
     }
     runs

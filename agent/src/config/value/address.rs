@@ -155,7 +155,8 @@ impl FromIterator<IpAddr> for AddressSet {
 
 /// The fewest prefixes, as start and length, that hold exactly the given runs of `width`-bit addresses.
 fn prefixes(mut runs: Vec<(u128, u128)>, width: u8) -> Vec<(u128, u8)> {
-    runs.sort_unstable();
+    // They mostly come as a few ascending stretches, from files and from other sets: a stable sort merges those.
+    runs.sort();
     let mut merged: Vec<(u128, u128)> = Vec::with_capacity(runs.len());
     for (first, last) in runs {
         match merged.last_mut() {
