@@ -18,7 +18,12 @@ pub(super) struct Args {
 pub(super) fn run(common: &Common, args: &Args) -> Result<Exit> {
     log::start()?;
     let options = Options { config: common.config.clone(), pins: common.pin_root.clone(), force: args.force };
-    let runtime = tokio::runtime::Runtime::new().context("cannot start a runtime")?;
+    // What they do is little, and each thread has a heap of its own: one for each processor would be many.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")?;
     // On a thread of its own: while it compiles and publishes, the others serve and listen.
     let lived = runtime.block_on(life::run(options));
     // Whoever follows drops would keep the process alive.

@@ -32,6 +32,7 @@ use tokio::sync::watch;
 use tokio::time::{self, Instant};
 
 use crate::config::Host;
+use crate::datapath::give_back_freed_memory;
 use crate::doctor;
 use crate::observation::agent::Board;
 use crate::observation::request::{Done, Reply, Request};
@@ -72,6 +73,8 @@ pub async fn run(options: Options) -> Result<()> {
     let mut tests = time::interval_at(Instant::now() + selftest::EVERY, selftest::EVERY);
     tests.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     loop {
+        // Here nothing of the files' texts and of a compilation is left but what rules.
+        give_back_freed_memory();
         tokio::select! {
             signal = signals.next() => match signal {
                 // What it comes to is in log, status and metrics.
