@@ -17,6 +17,7 @@ pub mod gate;
 pub mod install;
 pub mod interrupted;
 pub mod kernel;
+pub mod large;
 pub mod lines;
 pub mod link;
 pub mod metrics;

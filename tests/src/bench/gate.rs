@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 
-use super::Report;
+use super::{Figure, Report};
 
 /// The limits as they are committed.
 const FILE: &str = include_str!("limits.toml");
 
-/// The greatest ratio of each case; for a case that is measured with different numbers of flows, by that number.
+/// The greatest ratio of each case; for a case that is measured with different numbers of flows, by that number. And the
+/// greatest value of each figure, in its unit.
 pub struct Limits(BTreeMap<String, f64>);
 
 impl Limits {
@@ -34,7 +35,12 @@ impl Limits {
                 format!("{key}, {networks} networks: {median:.2} x, limit {limit:.2} x (+{percent:.0} %)")
             })
         });
-        held.collect()
+        let figures = report.figures().iter().filter_map(|Figure { name, value, unit }| {
+            let limit = self.0.get(*name).filter(|limit| value > limit)?;
+            let percent = (value / limit - 1.0) * 100.0;
+            Some(format!("{name}: {value:.3} {unit}, limit {limit} {unit} (+{percent:.0} %)"))
+        });
+        held.chain(figures).collect()
     }
 }
 
@@ -45,7 +51,7 @@ fn key(name: &str, flows: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cases;
+    use super::super::{cases, figures};
     use super::{Limits, key};
 
     #[test]
@@ -55,7 +61,8 @@ mod tests {
         let Limits(limits) = Limits::committed().expect("the file is a table of ratios");
         assert!(!limits.is_empty());
         for (name, limit) in limits {
-            assert!(cases.contains(&name), "there is no case {name:?}");
+            let figure = figures::names().contains(&name.as_str());
+            assert!(figure || cases.contains(&name), "there is no case or figure {name:?}");
             assert!((0.01..100.0).contains(&limit), "{name} = {limit}");
         }
     }

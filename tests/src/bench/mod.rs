@@ -2,9 +2,11 @@
 //!
 //! The programs are those the agent ships, loaded as it loads them, over a site compiled as it compiles one. [`site`]
 //! writes the sites, [`cases`] says what is measured, [`stand`] loads what judges, [`receiver`] is where live packets
-//! come in, [`rounds`] times, [`gate`] holds the figures against limits, [`report`] prints.
+//! come in, [`rounds`] times; [`figures`] measures what is no packet's: memory, reloads. [`gate`] holds
+//! all of it against limits, [`report`] prints.
 
 mod cases;
+mod figures;
 mod gate;
 mod receiver;
 mod report;
@@ -18,6 +20,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 
+pub use figures::Figure;
 pub use gate::Limits;
 pub use report::Report;
 pub use rounds::{Effort, Measured, Spread};
@@ -34,8 +37,10 @@ use stand::Stand;
 pub struct Plan {
     /// The sizes of the sites: how many networks of clients each has.
     pub networks: Vec<u32>,
-    /// Only cases whose name contains this.
+    /// Only cases and figures whose name contains this.
     pub only: String,
+    /// Figures, too.
+    pub figures: bool,
     /// How often and how long.
     pub effort: Effort,
 }
@@ -45,7 +50,7 @@ impl Plan {
     #[must_use]
     pub fn thorough() -> Self {
         let effort = Effort { rounds: 41, lap: Duration::from_millis(20) };
-        Self { networks: vec![10, 1_000, 10_000], only: String::new(), effort }
+        Self { networks: vec![10, 1_000, 10_000], only: String::new(), figures: true, effort }
     }
 
     /// Enough to see whether something is much slower: less than two minutes.
@@ -53,6 +58,7 @@ impl Plan {
     pub fn quick() -> Self {
         Self {
             networks: vec![1_000],
+            figures: false,
             effort: Effort { rounds: 15, lap: Duration::from_millis(10) },
             ..Self::thorough()
         }
@@ -65,6 +71,8 @@ impl Plan {
 ///
 /// When the programs cannot be loaded or run, or a case is judged otherwise than its name says.
 pub fn run(plan: &Plan) -> Result<Report> {
+    // Before this stays on one processor: agents do not.
+    let figures = if plan.figures { figures::measure(&plan.only)? } else { Vec::new() };
     // On one processor: another one's caches are another's.
     let mut here = CpuSet::new();
     here.set(sched_getcpu().context("which processor this is")?)?;
@@ -72,7 +80,10 @@ pub fn run(plan: &Plan) -> Result<Report> {
 
     let mut cases = cases::all(&plan.networks);
     cases.retain(|case| case.name.contains(&plan.only));
-    ensure!(!cases.is_empty(), "no case has {:?} in its name", plan.only);
+    ensure!(!cases.is_empty() || !figures.is_empty(), "nothing measured has {:?} in its name", plan.only);
+    if cases.is_empty() {
+        return Ok(Report::of(Vec::new(), figures, plan.effort));
+    }
     let mut stands: Vec<Stand> = Vec::new();
     for setting in cases.iter().flat_map(settings) {
         if stands.iter().all(|stand| stand.setting != setting) {
@@ -106,7 +117,7 @@ pub fn run(plan: &Plan) -> Result<Report> {
         Ok(Subject { case, stand, receiver: &receiver, yardstick_receiver, program, yardstick })
     });
     let measured = rounds::run(&subjects.collect::<Result<Vec<_>>>()?, plan.effort)?;
-    Ok(Report::of(measured, plan.effort))
+    Ok(Report::of(measured, figures, plan.effort))
 }
 
 /// What a case is measured on: its own setting, and that of its yardstick.

@@ -6,11 +6,13 @@ use comfy_table::{CellAlignment, Table, presets};
 use nix::sys::utsname::uname;
 use serde_json::{Value, json};
 
+use super::figures::{self, Figure};
 use super::rounds::{Effort, Measured, Spread};
 
 /// Everything one measurement gave.
 pub struct Report {
     measured: Vec<Measured>,
+    figures: Vec<Figure>,
     effort: Effort,
 }
 
@@ -20,8 +22,14 @@ x is what to compare: a case by its yardstick, each pair timed back to back. Com
 in ns move with the machine's clock, and a busy neighbour on the same core moves the ratios, too.";
 
 impl Report {
-    pub(super) const fn of(measured: Vec<Measured>, effort: Effort) -> Self {
-        Self { measured, effort }
+    pub(super) const fn of(measured: Vec<Measured>, figures: Vec<Figure>, effort: Effort) -> Self {
+        Self { measured, figures, effort }
+    }
+
+    /// What a site and the agent cost beside packets.
+    #[must_use]
+    pub fn figures(&self) -> &[Figure] {
+        &self.figures
     }
 
     /// What was measured, case by case.
@@ -52,12 +60,19 @@ impl Report {
             "rounds": self.effort.rounds,
             "lap_milliseconds": self.effort.lap.as_secs_f64() * 1e3,
             "cases": cases.collect::<Vec<_>>(),
+            "figures": figures::json(&self.figures),
         })
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Figure { name, value, unit } in &self.figures {
+            writeln!(f, "{name}: {value:.3} {unit}")?;
+        }
+        if self.measured.is_empty() {
+            return Ok(());
+        }
         let mut table = Table::new();
         table
             .load_style(presets::NOTHING)

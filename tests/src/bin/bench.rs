@@ -24,7 +24,7 @@ struct Arguments {
     /// Write the figures to this file, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Only cases with this in their name
+    /// Only cases and figures with this in their name
     #[arg(long, value_name = "WORDS", default_value = "")]
     only: String,
 }
@@ -60,7 +60,8 @@ fn measure(arguments: Arguments) -> Result<bool> {
     let limits = arguments.gate.then(Limits::committed).transpose()?;
     ownership::sweep_on_signal()?;
     let plan = if arguments.quick { Plan::quick() } else { Plan::thorough() };
-    let report = bench::run(&Plan { only: arguments.only, ..plan })?;
+    let figures = plan.figures || !arguments.only.is_empty();
+    let report = bench::run(&Plan { only: arguments.only, figures, ..plan })?;
     println!("{report}");
     if let Some(file) = arguments.json {
         let text = serde_json::to_string_pretty(&report.json())? + "\n";
