@@ -3,6 +3,7 @@
 use zerocopy::TryFromBytes;
 
 use crate::layout::{Verdict, control::Flags};
+use crate::opaque::Opaque;
 
 /// Every reason there is. The number is the reason's place in the counters and in events: part of the layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, TryFromBytes)]
@@ -90,6 +91,17 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// The same decision, with nothing left for the verifier to know about it: what follows each is the same.
+    #[inline(always)]
+    #[must_use]
+    pub fn forgotten<O: Opaque + ?Sized>(self, opaque: &O) -> Self {
+        Self {
+            reason: Reason::of_number(opaque.forget(self.reason as u64) as u8),
+            verdict: Verdict(opaque.forget(self.verdict.0.into()) as u32),
+            audited: opaque.forget(self.audited.into()) & 1 != 0,
+        }
+    }
+
     /// A decision that belongs to no flow.
     #[inline(always)]
     #[must_use]

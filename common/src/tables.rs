@@ -12,6 +12,9 @@ pub trait Tables: Opaque {
     /// An entry of a flow table.
     type Entry: Entry;
 
+    /// Whether anything is written at all. Where nothing is, no place is looked for.
+    const WRITES: bool = true;
+
     /// The generation's parameters.
     fn slot(&self) -> &Slot;
 

@@ -4,7 +4,7 @@
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use cmgate_common::frame::Frame;
-use cmgate_common::packet::{self, Parsed, Readable};
+use cmgate_common::packet::{self, Found, Parsed, Readable};
 use cmgate_common::reason::Reason;
 
 use crate::flows::Asker;
@@ -31,12 +31,12 @@ pub extern "C" fn read_egress(ctx: *mut __sk_buff, zero: u64) -> u32 {
 
 #[inline(always)]
 fn read<F: Frame>(frame: &mut F, asker: u32) -> u32 {
-    match packet::parse(frame) {
-        Parsed::Settled(reason) => reason as u32,
-        Parsed::Ip(packet) => {
+    match packet::find(frame) {
+        Err(reason) => reason as u32,
+        Ok(found) => {
             let Some(place) = maps::PACKETS.get_ptr_mut(asker) else { return Reason::Malformed as u32 };
             // SAFETY: the pointer is this CPU's own value of the map.
-            unsafe { *place = packet };
+            unsafe { *place = found };
             FOUND
         }
     }
@@ -50,7 +50,7 @@ fn answered(asker: Asker, answer: u32) -> Parsed {
         return Parsed::Settled(unsafe { core::mem::transmute::<u8, Reason>(answer as u8) });
     }
     match maps::PACKETS.get(asker as u32) {
-        Some(packet) => Parsed::Ip(*packet),
+        Some(found) => Parsed::Ip(found.packet),
         None => Parsed::Settled(Reason::Malformed),
     }
 }
@@ -61,6 +61,12 @@ impl Readable for XdpFrame<'_> {
         self.measure();
         let asker = self.asker();
         answered(asker, read_ingress(self.context(), asker as u32, self.base() as u32, self.zero()))
+    }
+
+    /// What [`read_ingress`] found: only a frame that it read quotes another.
+    #[inline(always)]
+    fn read_again(&mut self) -> Option<Found> {
+        maps::PACKETS.get(self.asker() as u32).copied()
     }
 }
 

@@ -11,7 +11,7 @@ use cmgate_common::layout::counters::{
 use cmgate_common::layout::entry::Line;
 use cmgate_common::layout::image::Page;
 use cmgate_common::layout::shadow::{self, Disagreement, Handed};
-use cmgate_common::packet::Packet;
+use cmgate_common::packet::Found;
 use cmgate_common::reason::Outcome;
 
 use crate::flows::Asker;
@@ -64,7 +64,7 @@ pub static NAMES: Array<FlowName, { FLOW_COUNTERS as usize }> = Array::new();
 pub static QUESTIONS: PerCpuArray<Question, { Asker::COUNT }> = PerCpuArray::new();
 /// A packet that was read in general, by [`Asker`], too; see [`crate::general`].
 #[btf_map]
-pub static PACKETS: PerCpuArray<Packet, { Asker::COUNT }> = PerCpuArray::new();
+pub static PACKETS: PerCpuArray<Found, { Asker::COUNT }> = PerCpuArray::new();
 /// A header that does not lie in its frame's first buffer, by [`Asker`], too.
 #[btf_map]
 pub static SPARES: PerCpuArray<[u8; SPARE], { Asker::COUNT }> = PerCpuArray::new();

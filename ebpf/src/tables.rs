@@ -291,6 +291,8 @@ impl Opaque for ReadOnly {
 impl Tables for ReadOnly {
     type Entry = ReadOnlyEntry;
 
+    const WRITES: bool = false;
+
     #[inline(always)]
     fn slot(&self) -> &Slot {
         self.0.slot()

@@ -44,7 +44,7 @@ where
     if bound || !address::are_ordinary(source, destination) || packet.source == packet.destination {
         return None;
     }
-    let decision = judge(frame, tables, &packet, source, destination);
+    let decision = judge(frame, tables, &packet, source, destination).forgotten(tables);
     if decision.reason.admits() {
         return Some(decision);
     }
@@ -62,8 +62,8 @@ where
         Parsed::Ip(packet) => packet.forgotten(tables),
         Parsed::Settled(reason) => return Decision::of(reason),
     };
-    let source = address::classify(tables, packet.source, packet.is_v4()).forgotten(tables);
-    let destination = address::classify(tables, packet.destination, packet.is_v4()).forgotten(tables);
+    let source = tables.leaf(packet.source, packet.is_v4()).forgotten(tables);
+    let destination = tables.leaf(packet.destination, packet.is_v4()).forgotten(tables);
     // Before anything is asked about it: what a fragment is, its first one says.
     let orphan = packet.fragment.follows() && !fragments::follow(tables, &mut packet);
     let always = !orphan && always::comes_in(&packet, destination, tables.slot().flags.transit());
@@ -77,6 +77,7 @@ where
         Ok(source) if always => (source, Decision::of(Reason::Always)),
         Ok(source) => (source, judge(frame, tables, &packet, source, destination)),
     };
+    let decision = decision.forgotten(tables);
     if decision.reason.admits() {
         fragments::remember(tables, &packet, decision.verdict);
         return decision;

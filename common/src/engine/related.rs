@@ -1,7 +1,6 @@
 //! ICMP errors: admitted when the packet they quote, or its reverse, is admitted or known. Their own source says
 //! nothing: any router on the path may send them.
 
-use crate::frame::Frame;
 use crate::layout::entry::Origin;
 use crate::layout::{Leaf, Verdict};
 use crate::packet::{self, Readable};
@@ -29,7 +28,7 @@ impl Quoting for &[u8] {}
 #[inline(always)]
 pub fn quoted<F, T>(frame: &mut F, tables: &T, error: &Question) -> u64
 where
-    F: Frame,
+    F: Readable,
     T: Flows,
 {
     let Some(quoted) = packet::parse_quoted(frame) else {

@@ -209,12 +209,15 @@ impl Shape {
 }
 
 /// A packet, and where it was found in its frame.
-struct Found {
-    packet: Packet,
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Found {
+    /// The packet.
+    pub packet: Packet,
     /// Offset of the transport header.
-    transport: u64,
+    pub transport: u64,
     /// Offset past the last byte of the IP packet: link-layer padding lies beyond.
-    end: u64,
+    pub end: u64,
 }
 
 /// What a frame turned out to be.
@@ -237,6 +240,15 @@ pub trait Readable: Frame {
     {
         parse(self)
     }
+
+    /// [`find`], once more of a frame that was read.
+    #[inline(always)]
+    fn read_again(&mut self) -> Option<Found>
+    where
+        Self: Sized,
+    {
+        find(self).ok()
+    }
 }
 
 impl Readable for &[u8] {}
@@ -255,7 +267,9 @@ pub fn parse<F: Frame>(frame: &mut F) -> Parsed {
 #[inline(always)]
 pub fn plain<F: Frame>(frame: &mut F, v4: bool) -> Option<Packet> {
     match ip(frame, v4, link::UNTAGGED, Shape::Plain) {
-        Ok(Found { packet, .. }) if !packet.is(Traits::DHCP) => Some(packet),
+        Ok(Found { packet, .. }) if !packet.is(Traits::DHCP) => {
+            Some(Packet { traits: packet.traits.of_plain(frame, v4), ..packet })
+        }
         _ => None,
     }
 }
@@ -268,8 +282,8 @@ pub fn untagged<F: Frame>(frame: &F) -> Option<bool> {
 
 /// Reads the packet that the ICMP error in a frame quotes: a header and the first bytes behind it, the rest cut off.
 #[inline(always)]
-pub fn parse_quoted<F: Frame>(frame: &mut F) -> Option<Packet> {
-    let Ok(Found { packet, transport, end }) = find(frame) else { return None };
+pub fn parse_quoted<F: Readable>(frame: &mut F) -> Option<Packet> {
+    let Found { packet, transport, end } = frame.read_again()?;
     let (start, end) = (frame.forget(transport + transport::ICMP_HEADER), frame.forget(end));
     match ip(frame, packet.is_v4(), start, Shape::Quoted { end }) {
         Ok(found) => Some(found.packet),
@@ -282,8 +296,12 @@ fn ip<F: Frame>(frame: &mut F, v4: bool, offset: u64, shape: Shape) -> Result<Fo
     if v4 { ipv4::parse(frame, offset, shape) } else { ipv6::parse(frame, offset, shape) }
 }
 
+/// The packet in a frame, in line.
+///
+/// # Errors
+/// The reason that settles a frame without one to be judged.
 #[inline(always)]
-fn find<F: Frame>(frame: &mut F) -> Result<Found, Reason> {
+pub fn find<F: Frame>(frame: &mut F) -> Result<Found, Reason> {
     let link = link::parse(frame)?;
     let offset = frame.forget(link.offset);
     ip(frame, link.v4, offset, Shape::Any)

@@ -3,6 +3,7 @@
 
 use super::{protocol, tcp};
 use crate::layout::image::Bank;
+use crate::opaque::Opaque;
 
 /// Answers, one bit each, around the bank of the service table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -167,6 +168,21 @@ impl Traits {
                 | Self::LINK_UPKEEP.when(!v4 && !fragment && keeps_the_link(kind, hop_limit))
                 | bank as u32,
         )
+    }
+
+    /// The same, of a packet that is plain: the verifier forgets whether it is TCP or UDP, and the compiler learns which
+    /// questions are answered.
+    #[inline(always)]
+    pub(super) fn of_plain<O: Opaque + ?Sized>(self, opaque: &O, v4: bool) -> Self {
+        const OPEN: u32 = Traits::TCP.0
+            | Traits::UDP.0
+            | Traits::OPENS.0
+            | Traits::ACCEPTS.0
+            | Traits::CLOSES.0
+            | Traits::TFTP.0
+            | Traits::BANK
+            | 0xff << Traits::PROTOCOL;
+        Self(opaque.forget(self.0.into()) as u32 & OPEN | Self::PORTS.0 | Self::V4.when(v4))
     }
 
     /// Of a protocol without ports.

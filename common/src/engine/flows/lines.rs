@@ -100,6 +100,9 @@ const NOT_OPEN: u32 = 1 << 31;
 /// of open flows are the last, and only for another open one. Says whether there was such a place.
 #[inline(always)]
 pub(super) fn insert<T: Tables>(tables: &T, table: Table, key: &Key, record: Record) -> bool {
+    if !T::WRITES {
+        return false;
+    }
     let (set, home) = set_of(key.hash(tables.seed()), tables.mask(table));
     let mut place = 0;
     let mut best = 0;
