@@ -131,7 +131,7 @@ fn denied(networks: u32) -> [Case; 2] {
 
 /// Packets of known flows, one of them at random.
 fn known(setting: Setting) -> [Case; 2] {
-    let [_, answer] = opening(0);
+    let [_, answer, _] = opening(0);
     let (address, port) = client(0);
     let draw = draws(Kind::Flows, 0, setting.networks, setting.flows);
     let case = |name, packet, draw, reason| Case {
@@ -154,12 +154,13 @@ const fn draws(kind: Kind, first: u32, networks: u32, flows: u32) -> Draw {
     Draw { kind, to_client: false, first, networks, flows, service: false }
 }
 
-/// The two packets that make flow `number` a known one.
-pub fn opening(number: u32) -> [Vec<u8>; 2] {
+/// The packets that make flow `number` an open one.
+pub fn opening(number: u32) -> [Vec<u8>; 3] {
     let (address, port) = client(number);
     [
         segment(address, BEHIND.0.into(), (port, 443), SYN),
         segment(BEHIND.0.into(), address, (443, port), SYN | ACK),
+        segment(address, BEHIND.0.into(), (port, 443), ACK),
     ]
 }
 
