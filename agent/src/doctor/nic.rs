@@ -35,7 +35,7 @@ const NATIVE: [&str; 25] = [
 ];
 
 /// Drivers that stop and start the link, or reset their rings, when a program comes or goes, as far as it is known. Each
-/// with where it is seen in the kernel's sources (6.12).
+/// with the function of the driver that takes a program.
 const FLAPS: [(&str, &str); 8] = [
     ("i40e", "i40e_xdp_setup resets the interface (i40e_reset_and_rebuild) where XDP goes on or off"),
     ("ixgbe", "ixgbe_xdp_setup closes and opens the interface where XDP goes on or off"),

@@ -223,7 +223,7 @@ failsafe = { services = ["tcp/22"], from = ["10.0.0.0/24"] }
 control-group = "the admins"
 reload = "later""#,
     r#"cmgate.toml:4:17: "the admins" is no group (write a group's name or number, like "cmgate")
-cmgate.toml:5:10: `reload` cannot be "later" (it is one of "auto", "manual")"#
+cmgate.toml:5:10: `reload` cannot be "later" (write one of "auto", "manual")"#
 )]
 #[case::missing_site(
     r#"site = "there.toml"
