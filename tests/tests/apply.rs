@@ -363,6 +363,7 @@ fn scraper() -> Result<()> {
         scene.install.edit(SITE_FILE, "edition", &format!("# {round}\nedition"))?;
         agent.reload()?;
         ensure!(scene.json("status")?["agent"]["policy"] == "files", "round {round}");
+        prometheus.wait_for(2.0, LIMIT)?;
     }
     let (scrapes, vain) = prometheus.wait_for(2.0, LIMIT)?;
     ensure!(
