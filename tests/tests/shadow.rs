@@ -188,7 +188,7 @@ fn a_damaged_gate_is_found_and_healed() -> Result<()> {
 
     let damage = Command::new("python3")
         .args(["-c", DAMAGE])
-        .arg(scene.install.pins().join("1/maps/TABLES"))
+        .arg(scene.install.pins().join(format!("{}/maps/TABLES", cmgate_common::layout::VERSION)))
         .output()?;
     ensure!(damage.status.success(), "{}", String::from_utf8_lossy(&damage.stderr));
     let said = test()?;

@@ -138,7 +138,8 @@ impl Desk {
         // No gate stands, or what leaves is not judged there: the files say by which flow it is known.
         let ruling = judge.answer(question, row);
         let flow = ruling.flow.map(|info| info.id.clone());
-        Ok(Found { reason: ruling.reason, flow, audited: ruling.audited, generation: None })
+        let audited = ruling.audited || self.flags().audit();
+        Ok(Found { reason: ruling.reason, flow, audited, generation: None })
     }
 
     /// The gate's own answer to a frame, and its generation; none where it does not judge such frames.

@@ -161,7 +161,7 @@ impl Judge {
     fn ruling(&self, decision: Decision) -> Ruling<'_> {
         let named = !decision.verdict.is_none();
         let flow = named.then(|| &self.policy.flows[decision.verdict.flow() as usize]);
-        Ruling { reason: decision.reason, flow, audited: decision.audited || self.flags.audit() }
+        Ruling { reason: decision.reason, flow, audited: decision.audited }
     }
 }
 
