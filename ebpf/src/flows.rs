@@ -6,11 +6,8 @@
 
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
-use cmgate_common::address::Address;
-use cmgate_common::engine;
 use cmgate_common::engine::flows::{self, Flows, NO_FIRST, Question, Refusal, UNKNOWN};
 use cmgate_common::engine::related::{self, Quoting};
-use cmgate_common::layout::Leaf;
 use cmgate_common::tables::Tables as _;
 
 use crate::frame::XdpFrame;
@@ -147,20 +144,7 @@ fn pardon<T: Flows>(told: u32, refusal: Refusal, tables: impl FnOnce(Maps) -> T)
     flows::pardon(&tables(maps), question, refusal)
 }
 
-/// [`Flows::leaf`], by the address's halves.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn leaf_of(slot: u32, hi: u64, lo: u64, v4: u32) -> u64 {
-    let Some(maps) = Maps::in_slot(slot, Asker::Probe) else { return 0 };
-    engine::classify(&maps, Address { hi, lo }, v4 != 0).0.into()
-}
-
 impl Flows for Maps {
-    #[inline(always)]
-    fn leaf(&self, address: Address, v4: bool) -> Leaf {
-        Leaf(leaf_of(self.slot_number(), address.hi, address.lo, v4.into()) as u32)
-    }
-
     #[inline(always)]
     fn go_on(&self, question: &Question) -> u64 {
         flow_go_on(ask(self.asker(), question))
@@ -209,11 +193,6 @@ impl Flows for Maps {
 }
 
 impl Flows for ReadOnly {
-    #[inline(always)]
-    fn leaf(&self, address: Address, v4: bool) -> Leaf {
-        self.0.leaf(address, v4)
-    }
-
     #[inline(always)]
     fn go_on(&self, question: &Question) -> u64 {
         probe_go_on(ask(self.0.asker(), question))

@@ -46,8 +46,7 @@ fn read<F: Frame>(frame: &mut F, asker: u32) -> u32 {
 #[inline(always)]
 fn answered(asker: Asker, answer: u32) -> Parsed {
     if answer != FOUND {
-        // SAFETY: every other answer is a reason's number.
-        return Parsed::Settled(unsafe { core::mem::transmute::<u8, Reason>(answer as u8) });
+        return Parsed::Settled(Reason::of_number(answer as u8));
     }
     match maps::PACKETS.get(asker as u32) {
         Some(found) => Parsed::Ip(found.packet),

@@ -14,8 +14,7 @@ use cmgate_tests::suite::Suite;
 const BUDGET: u32 = 200_000;
 
 /// The functions of `ebpf/src/flows.rs` and `ebpf/src/account.rs` that a program may call: each is verified by itself.
-const FLOWS: [&str; 9] = [
-    "leaf_of",
+const FLOWS: [&str; 8] = [
     "flow_go_on",
     "flow_answer",
     "flow_expected",

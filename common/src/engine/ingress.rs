@@ -62,8 +62,8 @@ where
         Parsed::Ip(packet) => packet.forgotten(tables),
         Parsed::Settled(reason) => return Decision::of(reason),
     };
-    let source = tables.leaf(packet.source, packet.is_v4()).forgotten(tables);
-    let destination = tables.leaf(packet.destination, packet.is_v4()).forgotten(tables);
+    let source = address::classify(tables, packet.source, packet.is_v4()).forgotten(tables);
+    let destination = address::classify(tables, packet.destination, packet.is_v4()).forgotten(tables);
     // Before anything is asked about it: what a fragment is, its first one says.
     let orphan = packet.fragment.follows() && !fragments::follow(tables, &mut packet);
     let always = !orphan && always::comes_in(&packet, destination, tables.slot().flags.transit());

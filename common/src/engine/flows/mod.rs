@@ -23,8 +23,6 @@ use crate::layout::{Leaf, Verdict};
 use crate::packet::{Packet, Traits};
 use crate::tables::Tables;
 
-use super::address::classify;
-
 /// What the flow tables are asked about a packet. Flat and without padding, because the programs pass it to
 /// functions that the verifier checks on their own.
 #[derive(Clone, Copy, Debug)]
@@ -151,12 +149,6 @@ pub const NO_FIRST: u64 = u64::MAX;
 /// The flow tables, behind one function an operation: the programs put a call there, so that the verifier checks
 /// each by itself instead of once for every way that leads to it.
 pub trait Flows: Tables + Sized {
-    /// What the tables know of an address; see [`classify`]. A call where a packet is judged in general.
-    #[inline(always)]
-    fn leaf(&self, address: Address, v4: bool) -> Leaf {
-        classify(self, address, v4)
-    }
-
     /// The verdict of the answered flow a packet belongs to, [`UNKNOWN`] where that does not admit it, or
     /// [`ABSENT`]. A flow of an older generation is judged again before it counts.
     #[inline(always)]
