@@ -47,6 +47,12 @@ impl Memory {
         }
     }
 
+    /// The generation's image.
+    #[must_use]
+    pub fn words(&self) -> &[u32] {
+        &self.words
+    }
+
     /// Puts another generation in force; flows stay.
     pub fn publish(&mut self, slot: Slot, words: Vec<u32>) {
         self.slot = slot;

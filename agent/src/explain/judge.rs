@@ -38,7 +38,7 @@ pub struct Ruling<'p> {
     pub reason: Reason,
     /// The flow it belongs to; of a packet to drop, the audited allow that would have admitted it.
     pub flow: Option<&'p FlowInfo>,
-    /// Whether it passes whatever the reason: in this mode, between these systems, or by that allow.
+    /// Whether it passes whatever the reason, in either mode: between these systems, or by that allow.
     pub audited: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The gate in the agent's hands: brings policies in force and puts the programs on interfaces.
+//! The gate in the agent's hands: brings policies in force. What it stands on is [`super::interfaces`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,16 +6,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use cmgate_common::reason::Reason;
+use cmgate_common::tables::Tables as _;
 use nix::mount::MsFlags;
 
-use crate::compiler::image::{Image, TooLarge};
+use crate::compiler::image::TooLarge;
 use crate::compiler::policy::Written;
 use crate::config::Host;
-use crate::datapath::{
-    self, Datapath, Generation, Hook, Nic, Parameters, Probe, SeededFlow, Sizes, Term, Trial,
-};
+use crate::datapath::{self, Datapath, Generation, Hook, Nic, Parameters, Probe, Sizes, Term, Trial};
 use crate::explain::judge::Judge;
-use crate::guard::{self, Essential, LockOut, sockets};
+use crate::guard::{self, Essential, LockOut};
 
 use super::canary;
 use super::orders::{Orders, Tables};
@@ -27,9 +26,9 @@ const BPFFS: &str = "/sys/fs/bpf";
 
 /// The datapath, and the interfaces it stands on.
 pub struct Gate {
-    datapath: Datapath,
+    pub(super) datapath: Datapath,
     sizes: Sizes,
-    guarded: BTreeMap<String, Nic>,
+    pub(super) guarded: BTreeMap<String, Nic>,
     /// Of the last two generations brought in force, by number: what their canaries must come to.
     judges: Vec<(u32, Judge)>,
 }
@@ -68,17 +67,6 @@ pub enum Refusal {
     /// It cannot be kept, and so could not be known again.
     #[error("what is on trial must be known to an agent that is started meanwhile: {0:#}")]
     Forgetful(anyhow::Error),
-}
-
-/// How the interfaces stand after an attempt to guard them.
-#[derive(Debug, Default)]
-pub struct Guarding {
-    /// Those without the gate, each with the reason.
-    pub unguarded: BTreeMap<String, String>,
-    /// What the operator should know about the others.
-    pub notes: Vec<String>,
-    /// An interface in somebody else's hands, and how to free it.
-    pub occupied: Option<datapath::Error>,
 }
 
 impl Gate {
@@ -181,8 +169,8 @@ impl Gate {
         let Tables { policy, image, matches, mut warnings } = orders.compile(here, rows.clone())?;
         let compile = begun.elapsed();
         let parameters = orders.parameters();
-        let judge = Judge::new(policy, image.clone(), parameters.flags, rows.clone());
-        let generation = generation(&judge, &image, parameters);
+        let judge = Judge::new(policy, image, parameters.flags, rows.clone());
+        let generation = generation(&judge, parameters);
         let published = self.datapath.publish_for(term, &generation, |probe, slot| {
             canary::fly(&judge, probe, slot)?;
             locks_nobody_out(essentials, &rows, probe, slot)
@@ -236,8 +224,8 @@ impl Gate {
         let rows = self.rows(orders, here)?;
         let Tables { policy, image, .. } = orders.compile(here, rows.clone())?;
         let parameters = orders.parameters();
-        let judge = Judge::new(policy, image.clone(), parameters.flags, rows);
-        let generation = generation(&judge, &image, parameters);
+        let judge = Judge::new(policy, image, parameters.flags, rows);
+        let generation = generation(&judge, parameters);
         Ok(self.datapath.cast_shadow(&generation, |probe, slot| canary::fly(&judge, probe, slot))?)
     }
 
@@ -259,125 +247,12 @@ impl Gate {
         self.datapath.forget_disagreements()
     }
 
-    /// Puts the programs on the interfaces that orders name, as far as these are there, and takes them off others.
-    pub fn guard(&mut self, orders: &Orders, here: &Surroundings) -> Guarding {
-        let mut guarding = Guarding::default();
-        let wanted = orders.interfaces(here);
-        self.release(orders, &wanted, &mut guarding);
-        let rows: BTreeMap<String, u32> = match self.rows(orders, here) {
-            Ok(rows) => rows.into_iter().map(|(row, name)| (name, row)).collect(),
-            Err(error) => {
-                guarding.unguarded = wanted.into_iter().map(|name| (name, error.to_string())).collect();
-                return guarding;
-            }
-        };
-        let fresh = self.takes_new(&wanted, here);
-        if fresh {
-            self.seed(&mut guarding);
-        }
-        for name in wanted {
-            let Some(link) = here.link(&name) else {
-                self.guarded.remove(&name);
-                guarding.unguarded.insert(name, "there is no such interface yet".to_owned());
-                continue;
-            };
-            let Some(row) = rows.get(&name).copied() else {
-                guarding
-                    .unguarded
-                    .insert(name, "63 other interfaces are guarded, and no more can be".to_owned());
-                continue;
-            };
-            if !link.up {
-                guarding.notes.push(format!("{name} is down; the gate is on it all the same"));
-            }
-            let nic = Nic { name: name.clone(), index: link.index, row };
-            if self.guarded.get(&name) == Some(&nic) {
-                continue;
-            }
-            if let Err(error) = self.attach(&nic, orders, &mut guarding) {
-                self.guarded.remove(&name);
-                guarding.unguarded.insert(name, error.to_string());
-                if matches!(error, datapath::Error::Occupied { .. }) {
-                    guarding.occupied = Some(error);
-                }
-            }
-        }
-        if fresh {
-            // What was opened since, before the egress program saw it.
-            self.seed(&mut guarding);
-        }
-        guarding
-    }
-
-    /// Whether one of these interfaces is there and without the gate.
-    fn takes_new(&self, wanted: &[String], here: &Surroundings) -> bool {
-        // What cannot be read now is told of when it is attached.
-        let Ok(attached) = self.datapath.attached() else { return true };
-        let has = |name: &String, index| attached.iter().any(|nic| nic.name == *name && nic.index == index);
-        wanted.iter().any(|name| here.link(name).is_some_and(|link| !has(name, link.index)))
-    }
-
-    /// Makes what this machine has open known to the gate, which did not see it being opened.
-    fn seed(&mut self, guarding: &mut Guarding) {
-        let open = sockets::connections().and_then(|mut open| {
-            open.extend(sockets::datagrams()?);
-            Ok(open)
-        });
-        let seeded = open.and_then(|open| {
-            let asked = open.iter().filter(|open| !open.answers);
-            let flows: Vec<_> = asked
-                .map(|open| SeededFlow { protocol: open.protocol, own: open.local, other: open.remote })
-                .collect();
-            self.datapath.seed(&flows)?;
-            Ok(flows.len())
-        });
-        match seeded {
-            Ok(0) => {}
-            Ok(open) => tracing::info!("{open} flows of this machine are open, and go on"),
-            Err(error) => guarding.notes.push(format!(
-                "what this machine had open before the gate is not known, and its answers drop: {error:#}"
-            )),
-        }
-    }
-
-    fn attach(&mut self, nic: &Nic, orders: &Orders, guarding: &mut Guarding) -> Result<(), datapath::Error> {
-        let xdp = orders.host.as_ref().map(parameters::xdp).unwrap_or_default();
-        let attached = self.datapath.attach(nic, xdp)?;
-        let how = if attached.replaced { "replaced without a gap" } else { "attached" };
-        tracing::info!("{}: XDP {} {how}", nic.name, attached.mode);
-        for note in attached.notes {
-            // Said above for every interface that is down, attached now or before.
-            if note != datapath::Note::Down {
-                tracing::warn!("{}: {note}", nic.name);
-                guarding.notes.push(format!("{}: {note}", nic.name));
-            }
-        }
-        self.guarded.insert(nic.name.clone(), nic.clone());
-        Ok(())
-    }
-
-    /// Takes the programs off interfaces that are no longer named. Without a word about interfaces all keep them.
-    fn release(&mut self, orders: &Orders, wanted: &[String], guarding: &mut Guarding) {
-        if orders.host.is_none() {
-            return;
-        }
-        let attached = match self.datapath.attached() {
-            Ok(attached) => attached,
-            Err(error) => {
-                guarding.notes.push(error.to_string());
-                return;
-            }
-        };
-        for nic in attached.iter().filter(|nic| !wanted.contains(&nic.name)) {
-            match self.datapath.detach_interface(&nic.name) {
-                Ok(()) => tracing::info!("{}: taken off, the files no longer name it", nic.name),
-                Err(error) => guarding.notes.push(error.to_string()),
-            }
-            self.guarded.remove(&nic.name);
-        }
-    }
-
-    fn rows(&self, orders: &Orders, here: &Surroundings) -> Result<Vec<(u32, String)>, datapath::Error> {
+    /// The rows of the counters that the interfaces of orders have, with their names.
+    pub(super) fn rows(
+        &self,
+        orders: &Orders,
+        here: &Surroundings,
+    ) -> Result<Vec<(u32, String)>, datapath::Error> {
         let names = orders.interfaces(here);
         Ok(parameters::rows(names.iter().map(String::as_str), &self.datapath.attached()?))
     }
@@ -413,9 +288,11 @@ fn locks_nobody_out(
     if losses.is_empty() { Ok(()) } else { Err(LockOut(losses).into()) }
 }
 
-fn generation<'a>(judge: &'a Judge, image: &'a Image, parameters: Parameters) -> Generation<'a> {
-    let flows = judge.policy().flows.iter().map(|flow| flow.id.as_str()).collect();
-    Generation { words: &image.words, directory: image.directory, flows, parameters }
+/// What a judge judges by, as the datapath takes it.
+fn generation(judge: &Judge, parameters: Parameters) -> Generation<'_> {
+    let (memory, flows) =
+        (judge.memory(), judge.policy().flows.iter().map(|flow| flow.id.as_str()).collect());
+    Generation { words: memory.words(), directory: memory.slot().directory, flows, parameters }
 }
 
 fn mount_bpffs() -> Result<()> {

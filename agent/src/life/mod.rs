@@ -11,6 +11,7 @@ mod files;
 mod flow_history;
 mod force;
 mod gate;
+mod interfaces;
 pub(crate) mod ledger;
 mod notify;
 pub(crate) mod orders;

@@ -11,7 +11,8 @@ use crate::observation::time;
 
 use super::files::Files;
 use super::force::{Held, Watch};
-use super::gate::{Enforced, Gate, Guarding, Refusal};
+use super::gate::{Enforced, Gate, Refusal};
+use super::interfaces::Guarding;
 use super::ledger::{self, Ledger};
 use super::notify;
 use super::orders::Orders;
