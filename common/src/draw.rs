@@ -18,6 +18,8 @@ pub enum Kind {
     Networks = 1,
     /// Of one of the flows.
     Flows = 2,
+    /// From a random address: one half of them from the blocks of drawn prefixes ([`prefixes`]), the other from anywhere.
+    Anywhere = 3,
 }
 
 /// The first address of IPv4 network `number`, a /24: they are scattered over 16.0.0.0/4.

@@ -22,10 +22,13 @@ pub static KIND: Global<u32> = Global::new(0);
 /// Whether the client's end is the destination.
 #[unsafe(no_mangle)]
 pub static TO_CLIENT: Global<u32> = Global::new(0);
-/// The first network to draw.
+/// Whether the other end is drawn from the blocks of prefixes, too, where addresses are random.
+#[unsafe(no_mangle)]
+pub static BOTH_ENDS: Global<u32> = Global::new(0);
+/// The first network to draw; of random addresses, the first in a block: in IPv6 its second 32 bits.
 #[unsafe(no_mangle)]
 pub static FIRST: Global<u32> = Global::new(0);
-/// How many networks to draw from.
+/// How many to draw from.
 #[unsafe(no_mangle)]
 pub static NETWORKS: Global<u32> = Global::new(1);
 /// How many flows to draw from.
@@ -45,7 +48,12 @@ static mut RANDOM: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Redraws a packet of Ethernet and IPv4 without options or IPv6, and hands it on.
 #[xdp(frags)]
 pub fn cmgate_shaker(ctx: XdpContext) -> u32 {
-    if KIND.load() != Kind::Same as u32 && redraw(&ctx).is_none() {
+    let redrawn = match KIND.load() {
+        kind if kind == Kind::Same as u32 => Some(()),
+        kind if kind == Kind::Anywhere as u32 => from_anywhere(&ctx),
+        _ => redraw(&ctx),
+    };
+    if redrawn.is_none() {
         return xdp_action::XDP_ABORTED;
     }
     // SAFETY: nothing here waits to be dropped.
@@ -68,15 +76,13 @@ pub fn cmgate_pass(_ctx: XdpContext) -> u32 {
 #[inline(always)]
 fn redraw(ctx: &XdpContext) -> Option<()> {
     let (end, service) = drawn();
-    if u16::from_be(field::<u16, 12>(ctx)?) == 0x0800 {
-        let address = (draw::network4(end.network) | u32::from(end.host)).to_be();
-        let former = if TO_CLIENT.load() != 0 {
-            replace::<u32, 30>(ctx, address)?
+    if is_ipv4(ctx)? {
+        let address = draw::network4(end.network) | u32::from(end.host);
+        if TO_CLIENT.load() != 0 {
+            readdress::<30>(ctx, address)?;
         } else {
-            replace::<u32, 26>(ctx, address)?
-        };
-        let sum = field::<u16, 24>(ctx)?;
-        replace::<u16, 24>(ctx, updated(sum, former, address))?;
+            readdress::<26>(ctx, address)?;
+        }
         redraw_ports::<34, 36>(ctx, end.port, service)
     } else {
         let network = draw::network6(end.network).to_be();
@@ -90,6 +96,53 @@ fn redraw(ctx: &XdpContext) -> Option<()> {
         }
         redraw_ports::<54, 56>(ctx, end.port, service)
     }
+}
+
+/// Gives a packet a random address to come from, and where that is asked for another to go to.
+#[inline(always)]
+fn from_anywhere(ctx: &XdpContext) -> Option<()> {
+    let (one, other) = (random(), random());
+    let in_blocks = |bits: u64| FIRST.load() + below(bits >> 32, NETWORKS.load());
+    // A bit that hardly depends on those that the addresses are made of.
+    let from_blocks = other & 1 << 30 != 0;
+    let port = 1024 + below(other >> 12, 60_000) as u16;
+    if is_ipv4(ctx)? {
+        // 1.0.0.0 to 223.255.255.255.
+        let source = if from_blocks { in_blocks(one) } else { 0x0100_0000 + below(one >> 32, 0xdf00_0000) };
+        readdress::<26>(ctx, source)?;
+        if BOTH_ENDS.load() != 0 {
+            readdress::<30>(ctx, in_blocks(other))?;
+        }
+        redraw_ports::<34, 36>(ctx, port, service(one))
+    } else {
+        // 2001::/16, in which all blocks are 2001:db8::/32's.
+        let (place, segment) = if from_blocks {
+            (0x2001_0db8, in_blocks(one))
+        } else {
+            (0x2001_0000 | (one >> 12) as u32 & 0xffff, (one >> 32) as u32)
+        };
+        replace::<u32, 22>(ctx, place.to_be())?;
+        replace::<u32, 26>(ctx, segment.to_be())?;
+        replace::<u32, 34>(ctx, ((other >> 24) as u32 & 0xff).to_be())?;
+        if BOTH_ENDS.load() != 0 {
+            replace::<u32, 42>(ctx, in_blocks(other).to_be())?;
+        }
+        redraw_ports::<54, 56>(ctx, port, service(one))
+    }
+}
+
+/// Writes an IPv4 address `AT` bytes into the packet, and the header's checksum.
+#[inline(always)]
+fn readdress<const AT: usize>(ctx: &XdpContext, address: u32) -> Option<()> {
+    let address = address.to_be();
+    let former = replace::<u32, AT>(ctx, address)?;
+    let sum = field::<u16, 24>(ctx)?;
+    replace::<u16, 24>(ctx, updated(sum, former, address)).map(drop)
+}
+
+#[inline(always)]
+fn is_ipv4(ctx: &XdpContext) -> Option<bool> {
+    Some(u16::from_be(field::<u16, 12>(ctx)?) == 0x0800)
 }
 
 /// Writes the client's port, and the server's where that is asked for.
@@ -116,16 +169,7 @@ fn redraw_ports<const SOURCE: usize, const DESTINATION: usize>(
 /// The client's end, and a service.
 #[inline(always)]
 fn drawn() -> (End, u16) {
-    // Knuth's MMIX generator, of which the high bits are good.
-    // SAFETY: the benchmark runs on one processor, and a packet in the place of another there ends first; a value lost
-    // would be as random.
-    let state = unsafe {
-        let state = RANDOM.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        RANDOM = state;
-        state
-    };
-    let below = |bits: u64, bound: u32| (((bits & 0xffff_ffff) * u64::from(bound)) >> 32) as u32;
-    let service = draw::service(below(state >> 20, SERVICES));
+    let state = random();
     let end = if KIND.load() == Kind::Flows as u32 {
         draw::flow(below(state >> 32, FLOWS.load()), NETWORKS.load())
     } else {
@@ -135,7 +179,30 @@ fn drawn() -> (End, u16) {
             port: 1024 + below(state >> 12, 60_000) as u16,
         }
     };
-    (end, service)
+    (end, service(state))
+}
+
+#[inline(always)]
+fn service(bits: u64) -> u16 {
+    draw::service(below(bits >> 20, SERVICES))
+}
+
+/// The last 32 of these bits as a number below `bound`.
+#[inline(always)]
+fn below(bits: u64, bound: u32) -> u32 {
+    (((bits & 0xffff_ffff) * u64::from(bound)) >> 32) as u32
+}
+
+/// The next random bits, by Knuth's MMIX generator, of which the high ones are good.
+#[inline(always)]
+fn random() -> u64 {
+    // SAFETY: a shaker runs on one processor, and a packet in the place of another there ends first; a value lost would be
+    // as random.
+    unsafe {
+        let state = RANDOM.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        RANDOM = state;
+        state
+    }
 }
 
 /// A header's checksum after four bytes of it have changed (RFC 1624, equation 3).

@@ -55,6 +55,16 @@ impl Large {
         large
     }
 
+    /// Where the blocks lie in which this many prefixes of a family are drawn: the first address and how many there are, of
+    /// IPv6 in units of a /64 and from the second 32 bits on.
+    #[must_use]
+    pub fn blocks(drawn: Prefixes, count: u32) -> (u32, u32) {
+        let block = |net: &Prefix| net.first as u32 & 0xffff_0000;
+        let first = drawn.clone().next().map_or(0, |net| block(&net));
+        let last = drawn.take(count as usize).last().map_or(first, |net| block(&net));
+        (first, last - first + 0x1_0000)
+    }
+
     /// Writes the lists into a directory.
     ///
     /// # Errors

@@ -84,6 +84,7 @@ pub const SECOND_OPINION_OF_PROGRAMS: &[Need] = &[
 const PACKAGES: &[(&str, &str)] = &[
     ("bpftool", "bpftool"),
     ("capinfos", "tshark"),
+    ("chrt", "util-linux"),
     ("curl", "curl"),
     ("dhclient", "isc-dhcp-client"),
     ("dig", "bind9-dnsutils"),
@@ -91,6 +92,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("ethtool", "ethtool"),
     ("in.tftpd", "tftpd-hpa"),
     ("ip", "iproute2"),
+    ("ipset", "ipset"),
+    ("iptables-restore", "iptables"),
     ("ldapsearch", "ldap-utils"),
     ("nft", "nftables"),
     ("nginx", "nginx-light"),

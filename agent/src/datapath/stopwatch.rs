@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use aya::maps::{MapError, ProgramArray};
-use aya::programs::ProgramFd;
+use aya::programs::{ProgramFd, loaded_programs};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use cmgate_common::draw::Kind;
 use nix::net::if_::if_nametoindex;
@@ -26,6 +26,8 @@ const UNDER_TEST: &str = "UNDER_TEST";
 pub enum Timed<'a> {
     /// The program that stands on interfaces, under the generation that rules: it counts, and it remembers flows.
     Ingress(&'a Datapath),
+    /// The program of this id, which is another process's: an agent's on an interface.
+    Foreign(u32),
     /// A program that drops every packet at once: the yardstick of what is dropped.
     Drop,
     /// A program that admits every packet at once: the yardstick of what is admitted.
@@ -39,9 +41,12 @@ pub struct Draw {
     pub kind: Kind,
     /// The client is the destination: what is sent is an answer.
     pub to_client: bool,
-    /// The first network to draw.
+    /// Where addresses are random, the other end's is drawn from the blocks of prefixes, too.
+    pub both_ends: bool,
+    /// The first network to draw; where addresses are random, the first of those in blocks of prefixes: in IPv6, the second
+    /// 32 bits of it.
     pub first: u32,
-    /// How many networks to draw from, from the first on.
+    /// How many to draw from, from the first on.
     pub networks: u32,
     /// How many flows to draw from.
     pub flows: u32,
@@ -66,11 +71,12 @@ impl Stopwatch {
         if OBJECT.is_empty() {
             return Err(Error::NoPrograms);
         }
-        let (kind, to_client, service) =
-            (draw.kind as u32, u32::from(draw.to_client), u32::from(draw.service));
+        let kind = draw.kind as u32;
+        let [to_client, both_ends, service] = [draw.to_client, draw.both_ends, draw.service].map(u32::from);
         let mut object = EbpfLoader::new()
             .override_global("KIND", &kind, true)
             .override_global("TO_CLIENT", &to_client, true)
+            .override_global("BOTH_ENDS", &both_ends, true)
             .override_global("FIRST", &draw.first, true)
             .override_global("NETWORKS", &draw.networks, true)
             .override_global("FLOWS", &draw.flows, true)
@@ -79,6 +85,7 @@ impl Stopwatch {
             .map_err(|error| Error::object(&error))?;
         match timed {
             Timed::Ingress(datapath) => call(&mut object, datapath.programs.ingress()?)?,
+            Timed::Foreign(id) => call(&mut object, &foreign(id)?)?,
             Timed::Drop => call_own(&mut object, "cmgate_drop")?,
             Timed::Pass => call_own(&mut object, "cmgate_pass")?,
         }
@@ -123,6 +130,14 @@ impl Stopwatch {
 fn call_own(object: &mut Ebpf, name: &str) -> Result<(), Error> {
     let program = own(object, name)?.try_clone().map_err(|error| Error::program(name, &error))?;
     call(object, &program)
+}
+
+/// A program that this process did not load.
+fn foreign(id: u32) -> Result<ProgramFd, Error> {
+    let name = format!("of id {id}");
+    let found = loaded_programs().filter_map(Result::ok).find(|info| info.id() == id);
+    let gone = || Error::Program { program: name.clone(), reason: "it is gone".to_owned(), is_final: true };
+    found.ok_or_else(gone)?.fd().map_err(|error| Error::program(&name, &error))
 }
 
 /// Loads a program of the object.

@@ -1,25 +1,44 @@
 //! What is measured: sites, packets, and how each must be judged.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use cmgate::datapath::Draw;
+use cmgate_common::draw::prefixes::Prefixes;
 use cmgate_common::draw::{self, Kind};
 use cmgate_common::reason::Reason;
-use etherparse::{IpHeaders, PacketBuilder, PacketBuilderStep, TcpHeader};
-use std::net::IpAddr;
 
-use super::site::{BEHIND, HOST, machine};
+use super::filters::Filter;
+use super::packets::{ACK, SYN, client, datagram, opening, segment};
+use super::site::{self, BEHIND, HOST, machine};
+use crate::large::Large;
 
 /// A datapath under a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// Networks of clients.
-    pub networks: u32,
-    /// Drop events a CPU may send in a second.
-    pub events: u32,
+    /// The site.
+    pub site: site::Kind,
+    /// Whether drops are told, and to whom.
+    pub events: Events,
     /// Flows in transit that are known and answered.
     pub flows: u32,
     /// Flows are opened without end while it is timed: nothing else is timed there, for what is dropped is looked up
     /// where a flow has its port.
     pub opening: bool,
+}
+
+/// Who is told of drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Events {
+    /// No events are sent.
+    None,
+    /// Nobody reads them.
+    Unread,
+    /// Nobody reads them, and there is room for none any more.
+    Full,
+    /// The agent itself, on an interface of its own.
+    Agent,
+    /// An agent that has been stopped (SIGSTOP) once it was attached.
+    Stopped,
 }
 
 /// By what a figure is divided.
@@ -31,10 +50,27 @@ pub enum Yardstick {
     Pass,
     /// The same program where no events are sent.
     NoEvents,
-    /// nftables on the interface's ingress, with nothing of the policy but a set of networks and one of ports.
-    NftIngress,
-    /// nftables with the ruleset that `cmgate export` writes of the site.
-    NftExport,
+    /// Another firewall.
+    Filter(Filter),
+}
+
+/// How packets must be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// For this reason.
+    As(Reason),
+    /// They are dropped, for whatever reason.
+    Dropped,
+}
+
+impl Judged {
+    /// Whether a packet judged for this reason is judged so.
+    pub fn is(self, reason: Reason) -> bool {
+        match self {
+            Self::As(wanted) => reason == wanted,
+            Self::Dropped => !reason.admits(),
+        }
+    }
 }
 
 /// One line of the table.
@@ -52,63 +88,107 @@ pub struct Case {
     /// Which those are.
     pub draw: Draw,
     /// How each is judged.
-    pub reason: Reason,
+    pub judged: Judged,
 }
 
-/// Drop events a CPU may send in a second where the agent's files do not say otherwise.
-const EVENTS: u32 = 100;
+/// The sites that are measured.
+#[derive(Clone, Debug)]
+pub struct Sizes {
+    /// Networks of those with one block of clients.
+    pub clients: Vec<u32>,
+    /// Drawn IPv4 prefixes of those with fifty roles.
+    pub roles4: Vec<u32>,
+    /// IPv6 prefixes likewise.
+    pub roles6: Vec<u32>,
+    /// Known flows.
+    pub flows: Vec<u32>,
+}
+
+/// Flows from which on packets in transit are timed, too.
+const MANY_FLOWS: u32 = 10_000;
 
 /// Networks that strangers come from, after those of the site.
 const STRANGERS: u32 = 10_000;
 
-/// TCP flags (RFC 9293, 3.1).
-const SYN: u8 = 2;
-const ACK: u8 = 16;
+/// A port that no service has.
+const NO_SERVICE: u16 = 1999;
 
-/// The cases for sites of each of these sizes, and those of one size.
-pub fn all(sizes: &[u32]) -> Vec<Case> {
-    let mut cases: Vec<Case> = sizes.iter().flat_map(|networks| denied(*networks)).collect();
-    let plain = Setting { networks: 1_000, events: EVENTS, flows: 0, opening: false };
-    let [unknown, _] = denied(plain.networks);
-    cases.push(Case { name: "live deny v4, events against none", yardstick: Yardstick::NoEvents, ..unknown });
-    let [unknown, _] = denied(plain.networks);
-    cases.push(Case {
-        name: "live deny v4, by nftables at ingress",
-        yardstick: Yardstick::NftIngress,
-        ..unknown
-    });
-    let [unknown, _] = denied(plain.networks);
-    cases.push(Case {
-        name: "live deny v4, by the exported ruleset",
-        yardstick: Yardstick::NftExport,
-        ..unknown
-    });
+/// A stranger of each family, of whom a shaker makes all others.
+const STRANGER: (Ipv4Addr, Ipv6Addr) =
+    (Ipv4Addr::new(9, 9, 9, 9), Ipv6Addr::new(0x2001, 0x4860, 0, 0, 0, 0, 0, 9));
+
+/// Where a case says nothing else.
+const PLAIN: Setting =
+    Setting { site: site::Kind::Clients(1_000), events: Events::Unread, flows: 0, opening: false };
+
+/// Every case.
+pub fn all(sizes: &Sizes) -> Vec<Case> {
+    let mut cases: Vec<Case> = sizes.clients.iter().flat_map(|networks| denied(*networks)).collect();
+    cases.extend(sizes.roles4.iter().flat_map(|prefixes| denied_anywhere4(*prefixes)));
+    cases.extend(sizes.roles6.iter().flat_map(|prefixes| denied_anywhere6(*prefixes)));
+    for (name, events) in [
+        ("live deny v4, events nobody reads", Events::Unread),
+        ("live deny v4, events without room", Events::Full),
+        ("live deny v4, events the agent reads", Events::Agent),
+        ("live deny v4, events, agent stopped", Events::Stopped),
+    ] {
+        let [unknown, _] = denied(PLAIN.site.networks());
+        let setting = Setting { events, ..PLAIN };
+        cases.push(Case { name, setting, yardstick: Yardstick::NoEvents, ..unknown });
+    }
+    for networks in &sizes.clients {
+        for (name, filter) in [
+            ("live deny v4, by nftables at ingress", Filter::NftIngress),
+            ("live deny v4, by ipset", Filter::Ipset),
+        ] {
+            let [unknown, _] = denied(*networks);
+            cases.push(Case { name, yardstick: Yardstick::Filter(filter), ..unknown });
+        }
+    }
+    let [unknown, _] = denied(PLAIN.site.networks());
+    let yardstick = Yardstick::Filter(Filter::NftExport);
+    cases.push(Case { name: "live deny v4, by the exported ruleset", yardstick, ..unknown });
+    cases.extend(admitted());
+    cases.extend(sizes.flows.iter().flat_map(|flows| known(*flows)));
+    cases
+}
+
+/// What clients send that the site allows, and what they open behind this host.
+fn admitted() -> [Case; 4] {
+    let hit = allowed(PLAIN.site.networks());
     let (v4, v6) = machine(0, 7);
-    let hit = Draw { service: true, ..draws(Kind::Networks, 0, plain.networks, 0) };
     let policy = |name, packet, live, yardstick| Case {
         name,
-        setting: plain,
+        setting: PLAIN,
         live,
         yardstick,
         packet,
         draw: hit,
-        reason: Reason::Allow,
+        judged: Judged::As(Reason::Allow),
     };
-    cases.push(policy("live admit v4", datagram(v4.into(), HOST.0.into()), true, Yardstick::Pass));
-    cases.push(policy("policy v4", datagram(v4.into(), HOST.0.into()), false, Yardstick::Drop));
-    cases.push(policy("policy v6", datagram(v6.into(), HOST.1.into()), false, Yardstick::Drop));
-    cases.push(Case {
-        name: "transit, first packet v4",
-        setting: Setting { opening: true, ..plain },
-        packet: segment(v4.into(), BEHIND.0.into(), (client(0).1, 443), SYN),
-        draw: Draw { service: false, ..hit },
-        reason: Reason::Policy,
-        ..policy("", Vec::new(), false, Yardstick::Drop)
-    });
-    for flows in [10_000, 60_000] {
-        cases.extend(known(Setting { flows, ..plain }));
-    }
-    cases
+    let v4_packet = || datagram(v4.into(), HOST.0.into(), draw::service(0));
+    let v6_packet = datagram(v6.into(), HOST.1.into(), draw::service(0));
+    [
+        policy("live admit v4", v4_packet(), true, Yardstick::Pass),
+        policy("policy v4", v4_packet(), false, Yardstick::Drop),
+        policy("policy v6", v6_packet, false, Yardstick::Drop),
+        Case {
+            setting: Setting { opening: true, ..PLAIN },
+            draw: Draw { service: false, ..hit },
+            judged: Judged::As(Reason::Policy),
+            ..policy(
+                "transit, first packet v4",
+                segment(v4.into(), BEHIND.0.into(), (client(0).1, 443), SYN),
+                false,
+                Yardstick::Drop,
+            )
+        },
+    ]
+}
+
+/// What a site's own clients send to its services.
+pub const fn allowed(networks: u32) -> Draw {
+    Draw { service: true, ..draws(Kind::Networks, 0, networks, 0) }
 }
 
 /// What strangers send.
@@ -116,86 +196,73 @@ fn denied(networks: u32) -> [Case; 2] {
     let (v4, v6) = machine(networks, 7);
     let case = |name, packet| Case {
         name,
-        setting: Setting { networks, events: EVENTS, flows: 0, opening: false },
+        setting: Setting { site: site::Kind::Clients(networks), ..PLAIN },
         live: true,
         yardstick: Yardstick::Drop,
         packet,
         draw: Draw { service: true, ..draws(Kind::Networks, networks, STRANGERS, 0) },
-        reason: Reason::UnknownSource,
+        judged: Judged::As(Reason::UnknownSource),
     };
     [
-        case("live deny v4", datagram(v4.into(), HOST.0.into())),
-        case("live deny v6", datagram(v6.into(), HOST.1.into())),
+        case("live deny v4", datagram(v4.into(), HOST.0.into(), draw::service(0))),
+        case("live deny v6", datagram(v6.into(), HOST.1.into(), draw::service(0))),
     ]
 }
 
+/// What comes from random addresses, of the site or not, to this host; and what goes to random addresses of the site. The
+/// port is nobody's service.
+fn anywhere(
+    names: [&'static str; 2],
+    site: site::Kind,
+    (first, networks): (u32, u32),
+    packet: impl Fn() -> Vec<u8>,
+) -> [Case; 2] {
+    [(names[0], false), (names[1], true)].map(|(name, both_ends)| Case {
+        name,
+        setting: Setting { site, ..PLAIN },
+        live: true,
+        yardstick: Yardstick::Drop,
+        packet: packet(),
+        draw: Draw { both_ends, ..draws(Kind::Anywhere, first, networks, 0) },
+        judged: Judged::Dropped,
+    })
+}
+
+fn denied_anywhere4(prefixes: u32) -> [Case; 2] {
+    let names = ["live deny v4, many roles", "live deny v4, many roles, both ends"];
+    let blocks = Large::blocks(Prefixes::v4(), prefixes);
+    let packet = || datagram(STRANGER.0.into(), HOST.0.into(), NO_SERVICE);
+    anywhere(names, site::Kind::Roles4(prefixes), blocks, packet)
+}
+
+fn denied_anywhere6(prefixes: u32) -> [Case; 2] {
+    let names = ["live deny v6, many roles", "live deny v6, many roles, both ends"];
+    let blocks = Large::blocks(Prefixes::v6(), prefixes);
+    let packet = || datagram(STRANGER.1.into(), HOST.1.into(), NO_SERVICE);
+    anywhere(names, site::Kind::Roles6(prefixes), blocks, packet)
+}
+
 /// Packets of known flows, one of them at random.
-fn known(setting: Setting) -> [Case; 2] {
+fn known(flows: u32) -> Vec<Case> {
     let [_, answer, _] = opening(0);
     let (address, port) = client(0);
-    let draw = draws(Kind::Flows, 0, setting.networks, setting.flows);
+    let draw = draws(Kind::Flows, 0, PLAIN.site.networks(), flows);
     let case = |name, packet, draw, reason| Case {
         name,
-        setting,
+        setting: Setting { flows, ..PLAIN },
         live: false,
         yardstick: Yardstick::Drop,
         packet,
         draw,
-        reason,
+        judged: Judged::As(reason),
     };
     let later = segment(address, BEHIND.0.into(), (port, 443), ACK);
-    [
-        case("reply of a flow v4", answer, Draw { to_client: true, ..draw }, Reason::Return),
-        case("transit, later packet v4", later, draw, Reason::Policy),
-    ]
+    let answers = case("reply of a flow v4", answer, Draw { to_client: true, ..draw }, Reason::Return);
+    let transit = case("transit, later packet v4", later, draw, Reason::Policy);
+    let wanted = usize::from(flows >= MANY_FLOWS);
+    std::iter::once(answers).chain(std::iter::once(transit).take(wanted)).collect()
 }
 
 const fn draws(kind: Kind, first: u32, networks: u32, flows: u32) -> Draw {
-    Draw { kind, to_client: false, first, networks, flows, service: false }
-}
-
-/// The packets that make flow `number` an open one.
-pub fn opening(number: u32) -> [Vec<u8>; 3] {
-    let (address, port) = client(number);
-    [
-        segment(address, BEHIND.0.into(), (port, 443), SYN),
-        segment(BEHIND.0.into(), address, (443, port), SYN | ACK),
-        segment(address, BEHIND.0.into(), (port, 443), ACK),
-    ]
-}
-
-/// The client of flow `number` among a thousand networks.
-fn client(number: u32) -> (IpAddr, u16) {
-    let end = draw::flow(number, 1_000);
-    (machine(end.network, end.host).0.into(), end.port)
-}
-
-fn segment(from: IpAddr, to: IpAddr, (source, destination): (u16, u16), flags: u8) -> Vec<u8> {
-    let mut header = TcpHeader::new(source, destination, 1, 64_000);
-    header.syn = flags & SYN != 0;
-    header.ack = flags & ACK != 0;
-    let mut packet = Vec::new();
-    ip(from, to).tcp_header(header).write(&mut packet, &[]).expect("a vector takes every header");
-    packet
-}
-
-/// To the first service. Without a checksum in IPv4, as the shaker changes what it would be a sum of.
-fn datagram(from: IpAddr, to: IpAddr) -> Vec<u8> {
-    let mut packet = Vec::new();
-    let datagram = ip(from, to).udp(50_123, draw::service(0));
-    datagram.write(&mut packet, b"a few bytes").expect("a vector takes every header");
-    if from.is_ipv4() {
-        // Ethernet, IPv4, and the first six bytes of UDP come before.
-        packet[40..42].fill(0);
-    }
-    packet
-}
-
-fn ip(from: IpAddr, to: IpAddr) -> PacketBuilderStep<IpHeaders> {
-    let ethernet = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
-    match (from, to) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => ethernet.ipv4(from.octets(), to.octets(), 64),
-        (IpAddr::V6(from), IpAddr::V6(to)) => ethernet.ipv6(from.octets(), to.octets(), 64),
-        (from, to) => unreachable!("{from} and {to} of one case are of one family"),
-    }
+    Draw { kind, to_client: false, both_ends: false, first, networks, flows, service: false }
 }

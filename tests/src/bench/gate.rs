@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 
-use super::{Figure, Report};
+use super::cases::Setting;
+use super::{Figure, Report, site};
 
 /// The limits as they are committed.
 const FILE: &str = include_str!("limits.toml");
@@ -15,8 +16,8 @@ const HELD: &str = include_str!("held.toml");
 /// By how much a figure may be over before it counts as slower: a busy machine moves ratios so far.
 const NOISE: f64 = 1.10;
 
-/// The greatest ratio of each case; for a case that is measured with different numbers of flows, by that number. And the
-/// greatest value of each figure, in its unit.
+/// The greatest ratio of each case; for a case that is measured with different numbers of flows, or of drawn prefixes, by
+/// that number. And the greatest value of each figure, in its unit.
 pub struct Limits(BTreeMap<String, f64>);
 
 impl Limits {
@@ -48,16 +49,16 @@ impl Limits {
     /// What is over: the case, by how much; empty where nothing is.
     #[must_use]
     pub fn over(&self, report: &Report) -> Vec<String> {
-        let held = report.measured().iter().filter_map(|case| {
-            let key = key(case.name, case.setting.flows);
+        let held = report.measured.iter().filter_map(|case| {
+            let key = key(case.name, case.setting);
             let (limit, median) = (*self.0.get(&key)?, case.ratio.median);
             let percent = (median / limit - 1.0) * 100.0;
-            let networks = case.setting.networks;
+            let networks = case.setting.site.networks();
             (median > limit).then(|| {
                 format!("{key}, {networks} networks: {median:.2} x, limit {limit:.2} x (+{percent:.0} %)")
             })
         });
-        let figures = report.figures().iter().filter_map(|Figure { name, value, unit }| {
+        let figures = report.figures.iter().filter_map(|Figure { name, value, unit }| {
             let limit = self.0.get(*name).filter(|limit| value > limit)?;
             let percent = (value / limit - 1.0) * 100.0;
             Some(format!("{name}: {value:.3} {unit}, limit {limit} {unit} (+{percent:.0} %)"))
@@ -67,19 +68,25 @@ impl Limits {
 }
 
 /// What a case is called in the file.
-fn key(name: &str, flows: u32) -> String {
-    if flows == 0 { name.to_owned() } else { format!("{name}, {flows} flows") }
+pub fn key(name: &str, setting: Setting) -> String {
+    match (setting.site, setting.flows) {
+        (site::Kind::Roles4(prefixes) | site::Kind::Roles6(prefixes), _) => {
+            format!("{name}, {prefixes} prefixes")
+        }
+        (site::Kind::Clients(_), 0) => name.to_owned(),
+        (site::Kind::Clients(_), flows) => format!("{name}, {flows} flows"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{cases, figures};
+    use super::super::{Plan, cases, figures};
     use super::{Limits, key};
 
     #[test]
     fn every_limit_is_a_case_s_and_can_be_kept() {
         let cases: Vec<String> =
-            cases::all(&[1_000]).iter().map(|case| key(case.name, case.setting.flows)).collect();
+            cases::all(&Plan::thorough().sizes).iter().map(|case| key(case.name, case.setting)).collect();
         let Limits(limits) = Limits::committed().expect("the file is a table of ratios");
         assert!(!limits.is_empty());
         let Limits(recorded) = Limits::recorded().expect("both files are tables of ratios");

@@ -1,9 +1,7 @@
 //! Where live packets are received: a host of its own, with sockets that what is admitted comes to.
 
 use std::fs;
-use std::io::Write as _;
 use std::net::UdpSocket;
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -57,22 +55,12 @@ impl Receiver {
         Ok(Self { host, _gateway: gateway, _sockets: sockets.context("cannot open a socket")? })
     }
 
-    /// Makes one whose kernel filters by this ruleset, too.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Self::new`]; where `nft` does not take the ruleset.
-    pub fn behind(ruleset: &str) -> Result<Self> {
-        let receiver = Self::new()?;
-        let mut nft = receiver.host.command("nft");
-        let mut child = nft.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        child.stdin.take().context("its input is a pipe")?.write_all(ruleset.as_bytes())?;
-        let output = child.wait_with_output()?;
-        ensure!(output.status.success(), "nft: {}", String::from_utf8_lossy(&output.stderr).trim());
-        Ok(receiver)
+    /// The host itself.
+    pub const fn host(&self) -> &Netns {
+        &self.host
     }
 
-    /// Datagrams that came up to UDP so far, whether a socket had room for them or not.
+    /// Datagrams that came up to UDP so far and were too many for their sockets.
     ///
     /// # Errors
     ///

@@ -11,9 +11,14 @@ use super::rounds::{Effort, Measured, Spread};
 
 /// Everything one measurement gave.
 pub struct Report {
-    measured: Vec<Measured>,
-    figures: Vec<Figure>,
-    effort: Effort,
+    /// What packets cost, case by case.
+    pub measured: Vec<Measured>,
+    /// What a site and the agent cost beside packets.
+    pub figures: Vec<Figure>,
+    /// Cases that this machine cannot measure, and why.
+    pub left_out: Vec<(&'static str, String)>,
+    /// How often and how long.
+    pub effort: Effort,
 }
 
 /// How the figures are to be read.
@@ -22,22 +27,6 @@ x is what to compare: a case by its yardstick, each pair timed back to back. Com
 in ns move with the machine's clock, and a busy neighbour on the same core moves the ratios, too.";
 
 impl Report {
-    pub(super) const fn of(measured: Vec<Measured>, figures: Vec<Figure>, effort: Effort) -> Self {
-        Self { measured, figures, effort }
-    }
-
-    /// What a site and the agent cost beside packets.
-    #[must_use]
-    pub fn figures(&self) -> &[Figure] {
-        &self.figures
-    }
-
-    /// What was measured, case by case.
-    #[must_use]
-    pub fn measured(&self) -> &[Measured] {
-        &self.measured
-    }
-
     /// As JSON: what was measured and how, in nanoseconds a packet and as a ratio to the yardstick.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -46,13 +35,14 @@ impl Report {
         let cases = self.measured.iter().map(|case| {
             json!({
                 "case": case.name,
-                "networks": case.setting.networks,
+                "networks": case.setting.site.networks(),
                 "flows": case.setting.flows,
                 "repeat": case.repeat,
                 "as_said": case.as_said,
                 "nanoseconds": spread(&case.nanoseconds),
                 "yardstick_nanoseconds": spread(&case.yardstick),
                 "ratio": spread(&case.ratio),
+                "pairs": case.pairs,
             })
         });
         json!({
@@ -60,6 +50,7 @@ impl Report {
             "rounds": self.effort.rounds,
             "lap_milliseconds": self.effort.lap.as_secs_f64() * 1e3,
             "cases": cases.collect::<Vec<_>>(),
+            "left_out": self.left_out.iter().map(|(case, reason)| json!({ "case": case, "reason": reason })).collect::<Vec<_>>(),
             "figures": figures::json(&self.figures),
         })
     }
@@ -69,6 +60,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Figure { name, value, unit } in &self.figures {
             writeln!(f, "{name}: {value:.3} {unit}")?;
+        }
+        for (case, reason) in &self.left_out {
+            writeln!(f, "{case}: not measured: {reason}")?;
         }
         if self.measured.is_empty() {
             return Ok(());
@@ -81,7 +75,7 @@ impl fmt::Display for Report {
             let Spread { min, median, max } = case.nanoseconds;
             let ratio = case.ratio;
             table.add_row([
-                case.setting.networks.to_string(),
+                case.setting.site.networks().to_string(),
                 case.setting.flows.to_string(),
                 case.name.to_owned(),
                 format!("{min:.1}"),

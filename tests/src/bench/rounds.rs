@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use cmgate::datapath::Stopwatch;
+use cmgate::datapath::{Stopwatch, Timed};
 
-use super::cases::{Case, Setting, Yardstick};
+use super::cases::{Case, Setting, Yardstick, allowed};
 use super::receiver::Receiver;
 use super::site::NIC;
 use super::stand::Stand;
@@ -14,6 +14,12 @@ use super::stand::Stand;
 /// The least share of packets that must be judged as their case says. Of many flows a few find their places in the
 /// table taken by others.
 const LEAST_SHARE: f64 = 0.95;
+
+/// Packets that another firewall must admit.
+const ALLOWED: u32 = 1_000;
+
+/// More packets than all sockets have room for.
+const FILLING: u32 = 50_000;
 
 /// How often and how long each case is timed.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +62,8 @@ pub struct Measured {
     pub yardstick: Spread,
     /// The one by the other, each within one round.
     pub ratio: Spread,
+    /// Both of each round.
+    pub pairs: Vec<(f64, f64)>,
 }
 
 /// The middle of some figures, and their ends.
@@ -92,6 +100,7 @@ pub fn run(subjects: &[Subject<'_>], effort: Effort) -> Result<Vec<Measured>> {
             nanoseconds: Spread::of(pairs.iter().map(|(program, _)| *program)),
             yardstick: Spread::of(pairs.iter().map(|(_, yardstick)| *yardstick)),
             ratio: Spread::of(pairs.iter().map(|(program, yardstick)| program / yardstick)),
+            pairs,
         })
         .collect())
 }
@@ -107,13 +116,27 @@ impl Subject<'_> {
         ensure!(all > 0.0, "{name}: no packet came to the program");
         let share = wanted / all;
         ensure!(share >= LEAST_SHARE, "{name}: only {share:.3} of the packets were judged as they should");
-        if matches!(self.case.yardstick, Yardstick::NftIngress | Yardstick::NftExport) {
-            let before = self.yardstick_receiver.came_up()?;
-            self.yardstick_time(repeat / 10)?;
-            let came_up = self.yardstick_receiver.came_up()? - before;
-            ensure!(came_up == 0, "{name}: nftables admits {came_up} of {} packets", repeat / 10);
+        if let Yardstick::Filter(filter) = self.case.yardstick {
+            // One that drops everything would be no yardstick. What a socket still has room for is not counted as come up.
+            let allowed = Stopwatch::new(Timed::Pass, allowed(self.case.setting.site.networks()))?;
+            self.came_up(&allowed, FILLING)?;
+            let came_up = self.came_up(&allowed, ALLOWED)?;
+            ensure!(
+                came_up == u64::from(ALLOWED),
+                "{name}: {filter:?} admits {came_up} of {ALLOWED} allowed packets"
+            );
+            let came_up = self.came_up(&self.yardstick, repeat / 10)?;
+            ensure!(came_up == 0, "{name}: {filter:?} admits {came_up} of {} packets", repeat / 10);
         }
+        self.stand.check_events()?;
         Ok((repeat, share))
+    }
+
+    /// How many of so many packets come up to UDP where the yardstick's are received.
+    fn came_up(&self, stopwatch: &Stopwatch, packets: u32) -> Result<u64> {
+        let before = self.yardstick_receiver.came_up()?;
+        self.time(stopwatch, self.yardstick_receiver, packets)?;
+        Ok(self.yardstick_receiver.came_up()? - before)
     }
 
     fn calibrate(&self, lap: Duration) -> Result<u32> {

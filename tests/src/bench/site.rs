@@ -1,6 +1,5 @@
 //! Sites of a given size: networks of clients that may ask this host, and machines behind it, for thirty services.
 
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
@@ -15,6 +14,8 @@ use cmgate::export::nft;
 use cmgate_common::draw::{self, SERVICES};
 use cmgate_common::layout::control::Flags;
 
+use crate::large::Large;
+
 /// The interface that packets come by.
 pub const NIC: &str = "eth0";
 
@@ -25,9 +26,27 @@ pub const HOST: (Ipv4Addr, Ipv6Addr) =
 pub const BEHIND: (Ipv4Addr, Ipv6Addr) =
     (Ipv4Addr::new(10, 1, 1, 20), Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x20));
 
-/// A site of this many networks, each a /24 and a /64.
+/// Who the clients of a site are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One block: this many networks of clients, each a /24 and a /64.
+    Clients(u32),
+    /// As many prefixes of IPv4 as this, drawn for fifty roles or pairs of roles (`common/src/draw/prefixes.rs`).
+    Roles4(u32),
+    /// The same in IPv6.
+    Roles6(u32),
+}
+
+impl Kind {
+    /// Its networks or prefixes.
+    pub const fn networks(self) -> u32 {
+        let (Self::Clients(number) | Self::Roles4(number) | Self::Roles6(number)) = self;
+        number
+    }
+}
+
+/// A site.
 pub struct Site {
-    networks: u32,
     host: Host,
     policy: Policy,
     image: Image,
@@ -39,9 +58,15 @@ impl Site {
     /// # Errors
     ///
     /// When the agent's own rooms do not take them.
-    pub fn new(networks: u32) -> Result<Self> {
-        let site = text(networks);
-        let files = Memory::new([("cmgate.toml", FILE), ("site.toml", site.as_str())]);
+    pub fn new(kind: Kind) -> Result<Self> {
+        let (site, lists) = match kind {
+            Kind::Clients(networks) => (of_clients(networks), Vec::new()),
+            Kind::Roles4(prefixes) => of_roles(Large::new(prefixes, 0)),
+            Kind::Roles6(prefixes) => of_roles(Large::new(0, prefixes)),
+        };
+        let files = [("cmgate.toml", FILE), ("site.toml", site.as_str())];
+        let lists = lists.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let files = Memory::new(files.into_iter().chain(lists));
         let loaded = match config::parse(&files, Path::new("cmgate.toml")) {
             Ok(loaded) => loaded,
             Err(report) => bail!("the files of this benchmark are wrong:\n{report}"),
@@ -50,7 +75,7 @@ impl Site {
         let machine = Machine { own, interfaces: vec![(1, NIC.to_owned())] };
         let policy = compile(Catalogue::embedded(), &loaded.site, &loaded.host, &machine).policy;
         let image = build(&policy)?;
-        Ok(Self { networks, host: loaded.host, policy, image })
+        Ok(Self { host: loaded.host, policy, image })
     }
 
     /// The same policy for nftables, as `cmgate export` writes it: sets, and connection tracking.
@@ -61,22 +86,6 @@ impl Site {
     pub fn exported(&self) -> Result<String> {
         let interfaces = [(1, NIC.to_owned())];
         nft::to_nft(&nft::Subject { policy: &self.policy, host: &self.host, interfaces: &interfaces })
-    }
-
-    /// What clients may ask of this host, for nftables at the earliest place it has: one set of networks and one of
-    /// ports, and nothing else is looked at. By hand; it leaves out all the rest of the policy.
-    pub fn at_ingress(&self) -> String {
-        let networks: Vec<String> =
-            (0..self.networks).map(|number| format!("{}/24", machine(number, 0).0)).collect();
-        let services: Vec<String> = (0..SERVICES).map(|number| draw::service(number).to_string()).collect();
-        format!(
-            "table netdev cmgate {{\n set clients {{ type ipv4_addr; flags interval; elements = {{ {} }}; }}\n \
-             set services {{ type inet_service; elements = {{ {} }}; }}\n \
-             chain ingress {{ type filter hook ingress device {NIC} priority 0; policy drop;\n \
-             ether type {{ arp, ip6 }} accept\n ip saddr @clients udp dport @services accept\n }}\n}}\n",
-            networks.join(", "),
-            services.join(", ")
-        )
     }
 
     /// The pages of 1 KiB its tables take.
@@ -96,7 +105,7 @@ impl Site {
 }
 
 /// `cmgate.toml`.
-const FILE: &str = r#"
+pub const FILE: &str = r#"
     site = "site.toml"
     host = "gate"
     interfaces = ["eth0"]
@@ -107,8 +116,8 @@ const FILE: &str = r#"
     from = ["10.0.0.0/24"]
 "#;
 
-/// `site.toml`.
-fn text(networks: u32) -> String {
+/// `site.toml` with one block of clients.
+pub fn of_clients(networks: u32) -> String {
     let quoted = |address: &dyn std::fmt::Display| format!("\"{address}\"");
     let clients: Vec<String> = (0..networks)
         .flat_map(|number| {
@@ -116,19 +125,37 @@ fn text(networks: u32) -> String {
             [quoted(&format!("{v4}/24")), quoted(&format!("{v6}/64"))]
         })
         .collect();
+    let clients = format!(
+        "[[system]]\nname = \"clients\"\nroles = [\"client\"]\naddresses = [{}]\n",
+        clients.join(", ")
+    );
+    servers() + &clients + &thirty(&quoted(&"clients"))
+}
+
+/// `site.toml` with systems of fifty roles, and the lists of their addresses.
+fn of_roles(large: Large) -> (String, Vec<(String, String)>) {
+    let names: Vec<String> =
+        large.lists.iter().map(|(file, _)| format!("\"{}\"", file.trim_end_matches(".csv"))).collect();
+    (servers() + &large.systems + &thirty(&names.join(", ")), large.lists)
+}
+
+/// This host and the one behind it.
+fn servers() -> String {
+    let mut site = "edition = \"current\"\nconnections = \"both\"\n".to_owned();
+    for (name, (v4, v6)) in [("gate", HOST), ("behind", BEHIND)] {
+        let system =
+            format!("name = \"{name}\"\nroles = [\"management-point\"]\naddresses = [\"{v4}\", \"{v6}\"]");
+        site += &format!("[[system]]\n{system}\n");
+    }
+    site
+}
+
+/// The services, from these systems.
+fn thirty(systems: &str) -> String {
     let services: Vec<String> =
         (0..SERVICES).map(|number| format!("\"udp/{}\"", draw::service(number))).collect();
-    let mut site = "edition = \"current\"\nconnections = \"both\"\n".to_owned();
-    let mut system = |name: &str, role: &str, addresses: &str| {
-        writeln!(site, "[[system]]\nname = \"{name}\"\nroles = [\"{role}\"]\naddresses = [{addresses}]")
-    };
-    let both = |(v4, v6): (Ipv4Addr, Ipv6Addr)| format!("\"{v4}\", \"{v6}\"");
-    let written = system("gate", "management-point", &both(HOST))
-        .and_then(|()| system("behind", "management-point", &both(BEHIND)))
-        .and_then(|()| system("clients", "client", &clients.join(", ")));
-    written.expect("a string takes every line");
-    site + &format!(
-        "[[allow]]\nname = \"thirty\"\nfrom = [\"clients\"]\nto = [\"gate\", \"behind\"]\nservices = [{}]\n",
+    format!(
+        "[[allow]]\nname = \"thirty\"\nfrom = [{systems}]\nto = [\"gate\", \"behind\"]\nservices = [{}]\n",
         services.join(", ")
     )
 }

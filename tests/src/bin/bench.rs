@@ -41,6 +41,9 @@ const NEEDS: &[Need] = &[
     Need::Program("setpriv"),
     Need::Program("ethtool"),
     Need::Program("nft"),
+    Need::Program("ipset"),
+    Need::Program("iptables-restore"),
+    Need::Program("chrt"),
 ];
 
 fn main() -> ExitCode {

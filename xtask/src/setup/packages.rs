@@ -22,6 +22,8 @@ pub const RUN: &[Package] = &[
     Package { name: "tftpd-hpa", program: "in.tftpd", reason: "answers it from a fresh port" },
     Package { name: "procps", program: "sysctl", reason: "switches forwarding on" },
     Package { name: "nftables", program: "nft", reason: "gives a second opinion on a policy" },
+    Package { name: "ipset", program: "ipset", reason: "is measured beside the gate" },
+    Package { name: "iptables", program: "iptables-restore", reason: "filters by its sets" },
     Package {
         name: "dnsmasq-base",
         program: "dnsmasq",
