@@ -13,6 +13,8 @@ pub enum Need {
     Bpffs,
     /// A kernel of this version, or newer.
     Kernel(u32, u32),
+    /// So many processors to run on.
+    Processors(usize),
     /// A program of the table in this file.
     Program(&'static str),
     /// Each of these.
@@ -134,6 +136,10 @@ impl Need {
                 (version(&release) < (major, minor))
                     .then(|| format!("needs Linux {major}.{minor}; this is {}", release.trim()))
             }
+            Self::Processors(wanted) => {
+                let available = std::thread::available_parallelism().map_or(1, usize::from);
+                (available < wanted).then(|| format!("needs {wanted} processors; there are {available}"))
+            }
             Self::Program(program) => {
                 let package = PACKAGES
                     .iter()
@@ -174,7 +180,7 @@ mod tests {
         let of = |need: &Need| match need {
             Need::Program(program) => vec![*program],
             Need::Each(needs) => programs(needs),
-            Need::Root | Need::Bpffs | Need::Kernel(..) => Vec::new(),
+            Need::Root | Need::Bpffs | Need::Kernel(..) | Need::Processors(_) => Vec::new(),
         };
         needs.iter().flat_map(of).collect()
     }

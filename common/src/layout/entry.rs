@@ -6,6 +6,9 @@ pub const WORDS: usize = 8;
 /// An entry, as the kernel's array holds it.
 pub type Line = [u64; WORDS];
 
+// A processor that writes one flow takes no other's line.
+const _: () = assert!(size_of::<Line>() == 64);
+
 /// Entries that share a hash: a flow lives in one of these, its home first.
 pub const WAYS: u32 = 4;
 

@@ -153,6 +153,14 @@ pub fn all(sizes: &Sizes) -> Vec<Case> {
     cases
 }
 
+/// What two processors judge at once: denied, admitted by policy, and answers of known flows. Programs alone.
+pub fn side_by_side() -> [Case; 3] {
+    let [unknown, _] = denied(PLAIN.site.networks());
+    let [_, policy, ..] = admitted();
+    let answers = known(MANY_FLOWS).swap_remove(0);
+    [Case { live: false, ..unknown }, policy, answers]
+}
+
 /// What clients send that the site allows, and what they open behind this host.
 fn admitted() -> [Case; 4] {
     let hit = allowed(PLAIN.site.networks());

@@ -12,6 +12,7 @@ use cmgate::compiler::lines::{Machine, compile};
 use cmgate::config::{self, Loaded, Memory};
 use serde_json::Value;
 
+use super::processors;
 use crate::agent::Agent;
 use crate::install::{Install, SITE_FILE};
 use crate::large::Large;
@@ -24,7 +25,7 @@ pub struct Figure {
     pub name: &'static str,
     /// How much.
     pub value: f64,
-    /// Of what: `MiB`, `s`, `%` of one processor.
+    /// Of what: `MiB`, `s`, `%` of one processor, `x` something else.
     pub unit: &'static str,
 }
 
@@ -37,7 +38,7 @@ const IDLE: Duration = Duration::from_secs(25);
 const RELOADS: usize = 5;
 
 /// The figures, each with what is measured together with it.
-const GROUPS: [(&[&str], Measure); 6] = [
+const GROUPS: [(&[&str], Measure); 7] = [
     (&["image-default"], || Ok(vec![compiled(&shipped()?)?.image("image-default")])),
     (&["image-100k", "build-100k"], || {
         let compiled = compiled(&large(100_000, 0)?)?;
@@ -60,6 +61,7 @@ const GROUPS: [(&[&str], Measure); 6] = [
         reloads,
     ),
     (&["resident", "idle-cpu"], idle),
+    (&processors::NAMES, side_by_side),
 ];
 
 type Measure = fn() -> Result<Vec<Figure>>;
@@ -208,6 +210,15 @@ fn idle() -> Result<Vec<Figure>> {
         Figure { name: "resident", value: private(&agent)?, unit: "MiB" },
         Figure { name: "idle-cpu", value: used * 100.0, unit: "%" },
     ])
+}
+
+/// What a packet costs on two processors that judge by the same maps, by what it costs where each has maps of its own.
+fn side_by_side() -> Result<Vec<Figure>> {
+    let shared = processors::measure()?;
+    Ok(shared
+        .iter()
+        .map(|shared| Figure { name: shared.name, value: shared.ratio.median, unit: "x" })
+        .collect())
 }
 
 /// MiB of memory an agent has, but for the kernel's maps: those are there whether or not an agent runs.

@@ -2,14 +2,16 @@
 //!
 //! The programs are those the agent ships, loaded as it loads them, over a site compiled as it compiles one. [`site`]
 //! writes the sites, [`cases`] says what is measured, [`packets`] makes packets, [`stand`] loads what judges, [`receiver`] is
-//! where live packets come in, [`filters`] puts other firewalls there, [`rounds`] times; [`figures`] measures what is no
-//! packet's: memory, reloads. [`gate`] holds all of it against limits, [`report`] prints.
+//! where live packets come in, [`filters`] puts other firewalls there, [`rounds`] times; [`processors`] runs them on
+//! two processors; [`figures`] measures what is no packet's: memory, reloads. [`gate`] holds all of it against limits, [`report`] prints.
 
 mod cases;
+mod chart;
 mod figures;
 mod filters;
 mod gate;
 mod packets;
+pub mod processors;
 mod receiver;
 mod report;
 mod rounds;
@@ -24,6 +26,7 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::{Pid, gettid};
 
 pub use cases::Sizes;
+pub use chart::draw;
 pub use figures::Figure;
 pub use gate::Limits;
 pub use report::Report;

@@ -1,5 +1,7 @@
 //! A datapath under one site, ready to be timed.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail, ensure};
 use cmgate::datapath::{self, Datapath, Hook, Probe, Sizes, Stopwatch, Timed};
 use cmgate_common::layout::counters::Stat;
@@ -75,6 +77,11 @@ impl Stand {
         Ok(Stopwatch::new(timed, case.draw)?)
     }
 
+    /// Below which it is pinned.
+    pub fn root(&self) -> &Path {
+        self.kept.root()
+    }
+
     /// Where its live packets are received, if that is a place of its own.
     pub const fn receiver(&self) -> Option<&Receiver> {
         match &self.kept {
@@ -89,7 +96,7 @@ impl Stand {
     ///
     /// When the counters cannot be read.
     pub fn judged(&self, case: &Case) -> Result<[u64; 2]> {
-        let live = datapath::inspect(self.kept.root())?.context("it is pinned")?;
+        let live = datapath::inspect(self.root())?.context("it is pinned")?;
         let all = live.outcomes.iter().map(|outcome| outcome.count.packets).sum();
         let wanted = live.outcomes.iter().filter(|counted| case.judged.is(counted.outcome.reason()));
         Ok([wanted.map(|counted| counted.count.packets).sum(), all])
@@ -119,7 +126,7 @@ impl Stand {
 }
 
 impl Kept {
-    fn root(&self) -> &std::path::Path {
+    fn root(&self) -> &Path {
         match self {
             Self::Here { root, .. } => root.path(),
             Self::ByAgent { install, .. } => install.pins(),

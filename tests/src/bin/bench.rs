@@ -28,6 +28,9 @@ struct Arguments {
     /// Write the figures to this file, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Draw into this file what a packet costs as a site grows, and as flows do
+    #[arg(long, value_name = "FILE", conflicts_with = "quick")]
+    svg: Option<PathBuf>,
     /// Only cases and figures with this in their name
     #[arg(long, value_name = "WORDS", default_value = "")]
     only: String,
@@ -90,6 +93,9 @@ fn measure(arguments: Arguments) -> Result<bool> {
     if let Some(file) = arguments.json {
         let text = serde_json::to_string_pretty(&report.json())? + "\n";
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if let Some(file) = arguments.svg {
+        bench::draw(&report, &file)?;
     }
     let over = over(&report);
     for case in &over {
