@@ -118,6 +118,7 @@ impl Panel {
         let mut chart = ChartBuilder::on(area)
             .caption(self.title, ("sans-serif", 15).into_font().color(&BLACK))
             .margin(12)
+            .margin_right(36)
             .x_label_area_size(44)
             .y_label_area_size(40)
             .build_cartesian_2d((first..self.most.0).log_scale(), (1.0..self.most.1).log_scale())
@@ -130,8 +131,8 @@ impl Panel {
             .label_style(text(12))
             .axis_desc_style(text(13))
             .x_desc(self.counted)
-            .x_label_formatter(&|number| thousands(*number))
-            .y_label_formatter(&|ratio| format!("{ratio} x"))
+            .x_label_formatter(&|number| thousands(*number as u32))
+            .y_label_formatter(&|ratio| labelled(*ratio))
             .draw()
             .map_err(unwritten)?;
         for Line { label, color, points } in &self.lines {
@@ -141,6 +142,9 @@ impl Panel {
             drawn
                 .label(*label)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(3)));
+        }
+        if self.lines.len() == 1 {
+            return Ok(());
         }
         chart
             .configure_series_labels()
@@ -152,9 +156,14 @@ impl Panel {
     }
 }
 
+/// A ratio beside the axis; the others of its grid stand too close.
+fn labelled(ratio: f64) -> String {
+    if [1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0].contains(&ratio) { format!("{ratio} x") } else { String::new() }
+}
+
 /// A number as it is read: 10,000.
-fn thousands(number: f64) -> String {
-    let digits = format!("{number:.0}");
+pub fn thousands(number: u32) -> String {
+    let digits = number.to_string();
     let first = digits.len() % 3;
     let groups =
         digits.as_bytes()[first..].chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
@@ -168,7 +177,7 @@ mod tests {
 
     #[test]
     fn thousands_are_set_apart() {
-        let read = [1.0, 999.0, 1_000.0, 60_000.0, 1_000_000.0].map(thousands);
+        let read = [1, 999, 1_000, 60_000, 1_000_000].map(thousands);
         assert_eq!(read, ["1", "999", "1,000", "60,000", "1,000,000"]);
     }
 }

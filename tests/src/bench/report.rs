@@ -6,7 +6,9 @@ use comfy_table::{CellAlignment, Table, presets};
 use nix::sys::utsname::uname;
 use serde_json::{Value, json};
 
+use super::chart::thousands;
 use super::figures::{self, Figure};
+use super::gate::{self, Limits};
 use super::rounds::{Effort, Measured, Spread};
 
 /// Everything one measurement gave.
@@ -23,10 +25,36 @@ pub struct Report {
 
 /// How the figures are to be read.
 const READING: &str = "\
-x is what to compare: a case by its yardstick, each pair timed back to back. Compare ratios of one run only: the figures
-in ns move with the machine's clock, and a busy neighbour on the same core moves the ratios, too.";
+x is what to compare: a case by its yardstick, each pair timed back to back; quiet is the least time by the least time of the
+yardstick. Compare ratios of one run only: the figures in ns move with the machine's clock, and a busy neighbour on the same
+core moves the ratios, too.";
 
 impl Report {
+    /// As tables of Markdown, with limits.
+    #[must_use]
+    pub fn markdown(&self, limits: &Limits) -> String {
+        let limit = |key: &str| limits.of(key).map_or_else(|| "-".to_owned(), |limit| limit.to_string());
+        let mut text =
+            "| case | networks | flows | min | median | max | limit |\n|---|---:|---:|---:|---:|---:|---:|\n"
+                .to_owned();
+        for Measured { name, setting, ratio, .. } in &self.measured {
+            let (networks, flows) = (thousands(setting.site.networks()), thousands(setting.flows));
+            let [min, median, max] = [ratio.min, ratio.median, ratio.max].map(|ratio| format!("{ratio:.2}"));
+            let limit = limit(&gate::key(name, *setting));
+            text += &format!("| {name} | {networks} | {flows} | {min} | {median} | {max} | {limit} |\n");
+        }
+        for (case, reason) in &self.left_out {
+            text += &format!("| {case} | | | | | | {reason} |\n");
+        }
+        if !self.figures.is_empty() {
+            text += "\n| figure | | limit |\n|---|---:|---:|\n";
+        }
+        for Figure { name, value, unit } in &self.figures {
+            text += &format!("| {name} | {value:.3} {unit} | {} |\n", limit(name));
+        }
+        text
+    }
+
     /// As JSON: what was measured and how, in nanoseconds a packet and as a ratio to the yardstick.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -42,6 +70,7 @@ impl Report {
                 "nanoseconds": spread(&case.nanoseconds),
                 "yardstick_nanoseconds": spread(&case.yardstick),
                 "ratio": spread(&case.ratio),
+                "quiet": case.quiet,
                 "pairs": case.pairs,
             })
         });
@@ -68,9 +97,9 @@ impl fmt::Display for Report {
             return Ok(());
         }
         let mut table = Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_header(["networks", "flows", "case", "ns min", "median", "max", "x min", "median", "max"]);
+        table.load_style(presets::NOTHING).set_header([
+            "networks", "flows", "case", "ns min", "median", "max", "x min", "median", "max", "quiet",
+        ]);
         for case in &self.measured {
             let Spread { min, median, max } = case.nanoseconds;
             let ratio = case.ratio;
@@ -84,6 +113,7 @@ impl fmt::Display for Report {
                 format!("{:.2}", ratio.min),
                 format!("{:.2}", ratio.median),
                 format!("{:.2}", ratio.max),
+                format!("{:.2}", case.quiet),
             ]);
         }
         for column in table.column_iter_mut().filter(|column| column.index != 2) {

@@ -62,6 +62,9 @@ pub struct Measured {
     pub yardstick: Spread,
     /// The one by the other, each within one round.
     pub ratio: Spread,
+    /// The least by the yardstick's least: what it is where nobody is near. Neighbours, interrupts and cold caches make a lap
+    /// longer and never shorter, so that this holds still between runs far better than any middle of them.
+    pub quiet: f64,
     /// Both of each round.
     pub pairs: Vec<(f64, f64)>,
 }
@@ -92,15 +95,20 @@ pub fn run(subjects: &[Subject<'_>], effort: Effort) -> Result<Vec<Measured>> {
     }
     let measured = subjects.iter().zip(prepared).zip(pairs);
     Ok(measured
-        .map(|((subject, (repeat, as_said)), pairs)| Measured {
-            name: subject.case.name,
-            setting: subject.case.setting,
-            repeat,
-            as_said,
-            nanoseconds: Spread::of(pairs.iter().map(|(program, _)| *program)),
-            yardstick: Spread::of(pairs.iter().map(|(_, yardstick)| *yardstick)),
-            ratio: Spread::of(pairs.iter().map(|(program, yardstick)| program / yardstick)),
-            pairs,
+        .map(|((subject, (repeat, as_said)), pairs)| {
+            let nanoseconds = Spread::of(pairs.iter().map(|(program, _)| *program));
+            let yardstick = Spread::of(pairs.iter().map(|(_, yardstick)| *yardstick));
+            Measured {
+                name: subject.case.name,
+                setting: subject.case.setting,
+                repeat,
+                as_said,
+                nanoseconds,
+                yardstick,
+                ratio: Spread::of(pairs.iter().map(|(program, yardstick)| program / yardstick)),
+                quiet: nanoseconds.min / yardstick.min,
+                pairs,
+            }
         })
         .collect())
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use cmgate_tests::{
-    bench::{self, Limits, Plan, Report},
+    bench::{self, Limits, Plan},
     needs::{self, Need},
     ownership,
 };
@@ -23,8 +23,14 @@ struct Arguments {
     gate: bool,
     /// Fail where a case is slower than its limit and than it was when tests/src/bench/held.toml was written, by more than
     /// a tenth, three times over
-    #[arg(long, conflicts_with = "gate")]
+    #[arg(long, requires = "quick", conflicts_with = "gate")]
     no_slower: bool,
+    /// Measure three times, and write tests/src/bench/held.toml
+    #[arg(long, requires = "quick", conflicts_with_all = ["gate", "no_slower", "only"])]
+    hold: bool,
+    /// Print the figures as tables of Markdown, too
+    #[arg(long)]
+    markdown: bool,
     /// Write the figures to this file, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -65,7 +71,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// How often a case must be slower, one time after the other, to count.
+/// How often a case must be slower, one time after the other, to count; and how often what is held is measured.
 const ATTEMPTS: u32 = 3;
 
 /// Whether everything the gate asks for is kept.
@@ -79,16 +85,10 @@ fn measure(arguments: Arguments) -> Result<bool> {
     let plan = if arguments.quick { Plan::quick() } else { Plan::thorough() };
     let figures = plan.figures || !arguments.only.is_empty();
     let plan = Plan { only: arguments.only, figures, ..plan };
-    let over = |report: &Report| limits.as_ref().map(|limits| limits.over(report)).unwrap_or_default();
-    let mut report = bench::run(&plan)?;
+    let report = bench::run(&plan)?;
     println!("{report}");
-    // What a busy neighbour did is gone the next time.
-    for _ in 1..if arguments.no_slower { ATTEMPTS } else { 1 } {
-        if over(&report).is_empty() {
-            break;
-        }
-        over(&report).iter().for_each(|case| eprintln!("measured again, over its limit: {case}"));
-        report = bench::run(&plan)?;
+    if arguments.markdown {
+        println!("\n{}", report.markdown(&Limits::committed()?));
     }
     if let Some(file) = arguments.json {
         let text = serde_json::to_string_pretty(&report.json())? + "\n";
@@ -97,9 +97,27 @@ fn measure(arguments: Arguments) -> Result<bool> {
     if let Some(file) = arguments.svg {
         bench::draw(&report, &file)?;
     }
-    let over = over(&report);
+    if arguments.hold {
+        let mut reports = vec![report];
+        for _ in 1..ATTEMPTS {
+            reports.push(bench::run(&plan)?);
+        }
+        bench::hold(&reports)?;
+        return Ok(true);
+    }
+    let Some(limits) = limits else { return Ok(true) };
+    let mut over = limits.over(&report);
+    // What a busy neighbour did is gone the next time.
+    for _ in 1..if arguments.no_slower { ATTEMPTS } else { 1 } {
+        if over.is_empty() {
+            break;
+        }
+        over.iter().for_each(|case| eprintln!("measured again, over its limit: {}", case.told));
+        let again = over.into_iter().map(|case| case.key).collect();
+        over = limits.over(&bench::run(&Plan { again, ..plan.clone() })?);
+    }
     for case in &over {
-        eprintln!("over its limit: {case}");
+        eprintln!("over its limit: {}", case.told);
     }
     Ok(over.is_empty())
 }
