@@ -119,6 +119,10 @@ pub fn key(name: &str, setting: Setting) -> String {
         (site::Kind::Roles4(prefixes) | site::Kind::Roles6(prefixes), _) => {
             format!("{name}, {prefixes} prefixes")
         }
+        // Any filter is fast with next to no rules: other firewalls are what limits are about at sites of some size.
+        (site::Kind::Clients(networks @ ..1_000), 0) if name.contains(", by ") => {
+            format!("{name}, {networks} networks")
+        }
         (site::Kind::Clients(_), 0) => name.to_owned(),
         (site::Kind::Clients(_), flows) => format!("{name}, {flows} flows"),
     }
