@@ -14,7 +14,7 @@ use cmgate_tests::suite::Suite;
 /// makes it more than twice as dear.
 const MOST: f64 = 1.2;
 
-const TWO: &[Need] = &[Need::Root, Need::Bpffs, Need::Processors(2)];
+const TWO: &[Need] = &[Need::Root, Need::Bpffs, Need::Program("ip"), Need::Processors(2)];
 const BPFTOOL: &[Need] = &[Need::Root, Need::Bpffs, Need::Program("bpftool")];
 
 fn main() -> ExitCode {

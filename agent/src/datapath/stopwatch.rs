@@ -57,6 +57,8 @@ pub struct Draw {
 /// A program behind a shaker.
 pub struct Stopwatch {
     program: OwnedFd,
+    /// See [`Self::keep_ready`].
+    link: Option<OwnedFd>,
     /// Holds the map by which the shaker calls: the kernel empties one that no process has.
     _object: Ebpf,
 }
@@ -91,7 +93,22 @@ impl Stopwatch {
         }
         let program = own(&mut object, SHAKER)?;
         let program = program.as_fd().try_clone_to_owned().map_err(|error| Error::program(SHAKER, &error))?;
-        Ok(Self { program, _object: object })
+        Ok(Self { program, link: None, _object: object })
+    }
+
+    /// Puts the shaker on an interface of the caller's network namespace, which no traffic may come by, as long as this lives.
+    /// The kernel makes a run of any other program wait until all runs that are under way have ended: two processors would
+    /// take turns.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoInterface`]; [`Error::Program`] where the kernel does not attach it.
+    pub fn keep_ready(&mut self, interface: &str) -> Result<(), Error> {
+        let ifindex =
+            if_nametoindex(interface).map_err(|_| Error::NoInterface { name: interface.to_owned() })?;
+        let link = sys::create_link(self.program.as_fd(), ifindex, sys::Hook::XdpGeneric);
+        self.link = Some(link.map_err(|error| Error::program(SHAKER, &error))?);
+        Ok(())
     }
 
     /// Runs `repeat` packets made of this one, of 15 to about 3,500 bytes, through the program, as if over `lo` of the

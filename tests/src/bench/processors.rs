@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 use super::cases::{Case, side_by_side};
 use super::rounds::Spread;
 use super::stand::Stand;
+use crate::netns::Netns;
 
 /// What two processors have of a case.
 pub struct Shared {
@@ -101,7 +102,13 @@ fn shared(name: &'static str, case: &Case, processors: [usize; 2]) -> Result<Sha
     let stands = [Stand::new(case.setting)?, Stand::new(case.setting)?];
     let [one, other] = &stands;
     // The second of the second stand, and one of each on the first.
-    let stopwatches = [one.stopwatch(case)?, one.stopwatch(case)?, other.stopwatch(case)?];
+    let mut stopwatches = [one.stopwatch(case)?, one.stopwatch(case)?, other.stopwatch(case)?];
+    let mut namespaces = Vec::new();
+    for stopwatch in &mut stopwatches {
+        let netns = Netns::new("ready")?;
+        netns.run(|| stopwatch.keep_ready("lo"))??;
+        namespaces.push(netns);
+    }
     let [first, same, own] = &stopwatches;
     let (mut together, mut apart, mut single) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=ROUNDS {

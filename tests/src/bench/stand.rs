@@ -27,7 +27,7 @@ pub struct Stand {
 /// What keeps the programs and maps. Pins are dropped last.
 enum Kept {
     Here { datapath: Box<Datapath>, root: PinRoot },
-    ByAgent { agent: Agent, install: Install, receiver: Receiver },
+    ByAgent { agent: Agent, install: Install, receiver: Box<Receiver> },
 }
 
 /// Row 0 of the counters belongs to interfaces without one, such as those that packets are made to come by here.
@@ -172,5 +172,5 @@ fn by_agent(setting: Setting) -> Result<Kept> {
     if setting.events == Events::Stopped {
         kill(Pid::from_raw(agent.pid().try_into()?), Signal::SIGSTOP).context("cannot stop the agent")?;
     }
-    Ok(Kept::ByAgent { agent, install, receiver })
+    Ok(Kept::ByAgent { agent, install, receiver: Box::new(receiver) })
 }
