@@ -1,5 +1,7 @@
 //! The control block: which generation rules, and the parameters of each.
 
+use core::mem::offset_of;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::SLOT_MASK;
@@ -24,8 +26,8 @@ pub struct Control {
     pub zero: u32,
     /// The slot of the generation that judges without effect, plus 1; 0 where there is none.
     pub shadow: u32,
-    /// Keeps what follows a multiple of eight bytes from the start.
-    pub reserved: u32,
+    /// Fills the cache line: what follows is written by packets, and all of them read what is before it.
+    pub reserved: [u32; 7],
     /// A bit for each port that a flow's initiator may have: a bank for TCP, one for everything else. Set by the programs,
     /// cleared by the agent once no flow with the port can be alive. Small enough to stay in the nearest cache, and here
     /// because what stands in this value is read without a look-up.
@@ -37,6 +39,10 @@ pub struct Control {
     /// The row of the counters that an interface has, by its index modulo [`INTERFACE_PLACES`].
     pub rows: [u32; INTERFACE_PLACES as usize],
 }
+
+// Nothing that every packet reads shares a cache line with what some of them write.
+const _: () =
+    assert!(offset_of!(Control, ports).is_multiple_of(64) && offset_of!(Control, slots).is_multiple_of(64));
 
 /// Ports of both banks of [`Control::ports`].
 pub const PORTS: u32 = 2 * 65_536;
