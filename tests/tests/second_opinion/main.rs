@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         .test("every_line_fares_alike_and_counts_alike", SECOND_OPINION, each::line)
         .test("random_packets_fare_alike", SECOND_OPINION, || random::packets(seed()?))
         .test("a_narrower_policy_ends_what_it_forbids", SECOND_OPINION, reload::ends_what_it_forbids)
+        .test("a_narrower_policy_ends_what_may_not_leave", SECOND_OPINION, reload::ends_what_may_not_leave)
         .test("what_real_programs_say_fares_alike", SECOND_OPINION_OF_PROGRAMS, captures::fare_alike)
         .run()
 }

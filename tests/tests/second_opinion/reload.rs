@@ -13,8 +13,7 @@ use crate::worlds::WORLDS;
 /// roles. What answers a flow that began before is left out: conntrack admits it until the flow expires, the gate does
 /// not (docs/export.md).
 pub fn ends_what_it_forbids() -> Result<()> {
-    let world = WORLDS.iter().find(|world| world.name == "a relay").context("there is a relay")?;
-    let pair = Pair::new(world, true)?;
+    let pair = pair_of("a relay")?;
     let notification = tcp("10.20.0.10:40000 > 10.1.1.20:10123");
     let ldap = tcp("[2001:db8:1::20]:40001 > [2001:db8:1::40]:389");
     let monitoring = tcp("10.0.9.5:40002 > 10.1.1.20:9100");
@@ -48,4 +47,29 @@ pub fn ends_what_it_forbids() -> Result<()> {
         "{went_on:?}: two of the allow, and nothing else, goes on"
     );
     Ok(())
+}
+
+/// What this host has begun to ask of the domain controller leaves no longer once it has lost the role that asks.
+pub fn ends_what_may_not_leave() -> Result<()> {
+    let pair = pair_of("a host that lets out its own alone")?;
+    let ldap = tcp("10.1.1.20:40000 > 10.1.1.40:389");
+    let leaves = |frame: &Frame, about: &str| Step::new(Way::Leaves, frame, about);
+    let mut begin = vec![
+        leaves(&ldap.clone().syn(), "begins"),
+        Step::new(Way::Arrives(1), &ldap.clone().syn().answer(), "is answered"),
+        leaves(&ldap, "goes on"),
+    ];
+    let begun = pair.compare(&mut begin)?;
+    ensure!(begun.dropped == 0, "{begun:?}: all of it is admitted while the role is there");
+
+    pair.reload(SITE_WITHOUT_MP)?;
+    let mut after = vec![leaves(&ldap, "goes on, forbidden by now"), leaves(&ldap.syn(), "begins again")];
+    let went_on = pair.compare(&mut after)?;
+    ensure!((went_on.admitted, went_on.dropped) == (0, 2), "{went_on:?}: nothing goes on");
+    Ok(())
+}
+
+fn pair_of(name: &str) -> Result<Pair> {
+    let world = WORLDS.iter().find(|world| world.name == name).with_context(|| format!("there is {name}"))?;
+    Pair::new(world, true)
 }
