@@ -5,22 +5,25 @@ use std::rc::Rc;
 
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
-use crate::engine::flows::Flows;
+use crate::engine::flows::{Flows, stored};
 use crate::layout::control::{PORTS, Slot};
 use crate::layout::counters::Stat;
-use crate::layout::entry::{Line, Table};
+use crate::layout::entry::{HALF, Half, Line, Meta, Table, word};
 use crate::layout::image::HostBucket;
 use crate::opaque::Opaque;
 use crate::tables::{Entry, Tables};
+
+/// A table's near halves, and then its far ones.
+type Lines = Vec<Rc<Cell<Half>>>;
 
 /// One generation and the flow tables, with a clock that the owner moves.
 pub struct Memory {
     slot: Slot,
     words: Vec<u32>,
     now: Cell<u64>,
-    pending: Vec<Rc<Cell<Line>>>,
-    answered: Vec<Rc<Cell<Line>>>,
-    fragments: Vec<Rc<Cell<Line>>>,
+    pending: Lines,
+    answered: Lines,
+    fragments: Lines,
     ports: RefCell<Vec<u64>>,
     stats: RefCell<[u64; Stat::COUNT as usize]>,
 }
@@ -34,7 +37,7 @@ impl Memory {
     #[must_use]
     pub fn new(slot: Slot, words: Vec<u32>, capacity: usize) -> Self {
         assert!(capacity.is_power_of_two() && capacity >= 4, "{capacity} is not a power of two of 4 or more");
-        let table = || (0..capacity).map(|_| Rc::new(Cell::new(Line::default()))).collect();
+        let table = || (0..2 * capacity).map(|_| Rc::new(Cell::new(Half::default()))).collect();
         Self {
             slot,
             words,
@@ -73,35 +76,39 @@ impl Memory {
     /// Entries in use in a table, expired ones included.
     #[must_use]
     pub fn used(&self, table: Table) -> usize {
-        self.table(table).iter().filter(|line| crate::layout::entry::Meta(line.get()[0]).readable()).count()
+        let (near, _) = self.halves(table);
+        near.iter().filter(|near| Meta(near.get()[word::META]).readable()).count()
     }
 
     /// Holds one entry in a table and none beside it, last heard of now: as if the flow were the only one known.
     /// `port` is its initiator's, of TCP or of anything else.
-    pub fn hold(&self, table: Table, mut line: Line, tcp: bool, port: u16) {
-        line[crate::layout::entry::word::SEEN] = self.now.get();
+    pub fn hold(&self, table: Table, line: Line, tcp: bool, port: u16) {
         for table in [Table::Pending, Table::Answered] {
-            self.table(table).iter().for_each(|place| place.set(Line::default()));
+            let (near, far) = self.halves(table);
+            near.iter().chain(far).for_each(|half| half.set(Half::default()));
         }
         // All of a table of four are one flow's ways.
-        if let Some(place) = self.table(table).first() {
-            place.set(line);
+        if let ([near, ..], [far, ..]) = self.halves(table) {
+            let line = stored::heard_at(line, self.now.get());
+            near.set(std::array::from_fn(|word| line[word]));
+            far.set(std::array::from_fn(|word| line[HALF + word]));
         }
         let bank = if tcp { 0 } else { 0x1_0000 };
         self.keep_port(bank | u32::from(port), u64::MAX);
     }
 
-    fn table(&self, table: Table) -> &[Rc<Cell<Line>>] {
-        match table {
+    fn halves(&self, table: Table) -> (&[Rc<Cell<Half>>], &[Rc<Cell<Half>>]) {
+        let lines = match table {
             Table::Pending => &self.pending,
             Table::Answered => &self.answered,
             Table::Fragments => &self.fragments,
-        }
+        };
+        lines.split_at(lines.len() / 2)
     }
 }
 
 impl Tables for Memory {
-    type Entry = Rc<Cell<Line>>;
+    type Entry = Rc<Cell<Half>>;
 
     fn slot(&self) -> &Slot {
         &self.slot
@@ -130,11 +137,15 @@ impl Tables for Memory {
     }
 
     fn mask(&self, table: Table) -> u32 {
-        self.table(table).len() as u32 - 1
+        self.halves(table).0.len() as u32 - 1
     }
 
-    fn entry(&self, table: Table, index: u32) -> Option<Self::Entry> {
-        self.table(table).get(index as usize).cloned()
+    fn near(&self, table: Table, index: u32) -> Option<Self::Entry> {
+        self.halves(table).0.get(index as usize).cloned()
+    }
+
+    fn far(&self, table: Table, index: u32) -> Option<Self::Entry> {
+        self.halves(table).1.get(index as usize).cloned()
     }
 
     fn port_noted(&self, index: u32) -> bool {
@@ -160,15 +171,23 @@ impl Opaque for Memory {}
 
 impl Flows for Memory {}
 
-impl Entry for Rc<Cell<Line>> {
+impl Entry for Rc<Cell<Half>> {
     fn load(&self, word: usize) -> u64 {
         self.get()[word]
     }
 
     fn store(&self, word: usize, value: u64) {
-        let mut line = self.get();
-        line[word] = value;
-        self.set(line);
+        let mut half = self.get();
+        half[word] = value;
+        self.set(half);
+    }
+
+    fn store_lower(&self, word: usize, value: u32) {
+        self.store(word, self.load(word) >> 32 << 32 | u64::from(value));
+    }
+
+    fn store_upper(&self, word: usize, value: u32) {
+        self.store(word, self.load(word) & 0xffff_ffff | u64::from(value) << 32);
     }
 
     fn replace(&self, old: u64, new: u64) -> bool {

@@ -9,7 +9,7 @@ use crate::opaque::Opaque;
 
 /// The tables under the generation that judges one packet. A packet takes one such view and keeps it.
 pub trait Tables: Opaque {
-    /// An entry of a flow table.
+    /// Half an entry of a flow table.
     type Entry: Entry;
 
     /// Whether anything is written at all. Where nothing is, no place is looked for.
@@ -37,8 +37,11 @@ pub trait Tables: Opaque {
     /// Entries of a table less one; their number is a power of two.
     fn mask(&self, table: Table) -> u32;
 
-    /// An entry of a table; `None` past its end.
-    fn entry(&self, table: Table, index: u32) -> Option<Self::Entry>;
+    /// The near half of a table's entry; `None` past its end.
+    fn near(&self, table: Table, index: u32) -> Option<Self::Entry>;
+
+    /// The far half of a table's entry; `None` past its end.
+    fn far(&self, table: Table, index: u32) -> Option<Self::Entry>;
 
     /// Whether a flow may have this initiator's port; see [`crate::engine::flows`].
     fn port_noted(&self, index: u32) -> bool;
@@ -53,13 +56,19 @@ pub trait Tables: Opaque {
     fn count(&self, stat: Stat);
 }
 
-/// One entry, shared with other CPUs.
+/// Half an entry, shared with other CPUs.
 pub trait Entry {
     /// Reads a word, from memory each time.
     fn load(&self, word: usize) -> u64;
 
     /// Writes a word.
     fn store(&self, word: usize, value: u64);
+
+    /// Writes the lower half of a word, and leaves the upper as it is even where another CPU writes that.
+    fn store_lower(&self, word: usize, value: u32);
+
+    /// The same of the upper half.
+    fn store_upper(&self, word: usize, value: u32);
 
     /// Replaces the first word if it is still `old`; says whether it did.
     fn replace(&self, old: u64, new: u64) -> bool;

@@ -8,7 +8,7 @@ use cmgate_common::layout::control::Control;
 use cmgate_common::layout::counters::{
     self, Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, Tally,
 };
-use cmgate_common::layout::entry::Line;
+use cmgate_common::layout::entry::Half;
 use cmgate_common::layout::image::Page;
 use cmgate_common::layout::shadow::{self, Disagreement, Handed};
 use cmgate_common::packet::Found;
@@ -42,13 +42,13 @@ pub static CONTROL: Array<Control, 1, MMAPABLE> = Array::new();
 pub static TABLES: Array<Page, 3, MMAPABLE> = Array::new();
 /// Flows nobody has answered.
 #[btf_map]
-pub static PENDING: Array<Line, 4, MMAPABLE> = Array::new();
+pub static PENDING: Array<Half, 8, MMAPABLE> = Array::new();
 /// Flows with an answer.
 #[btf_map]
-pub static ANSWERED: Array<Line, 4, MMAPABLE> = Array::new();
+pub static ANSWERED: Array<Half, 8, MMAPABLE> = Array::new();
 /// Ports of first fragments.
 #[btf_map]
-pub static FRAGMENTS: Array<Line, 4, MMAPABLE> = Array::new();
+pub static FRAGMENTS: Array<Half, 8, MMAPABLE> = Array::new();
 /// Frames and bytes by hook, interface row and outcome.
 #[btf_map]
 pub static OUTCOMES: PerCpuArray<Count, { (HOOKS * INTERFACES * Outcome::COUNT) as usize }> =

@@ -195,13 +195,18 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn entry(&self, table: Table, index: u32) -> Option<MapEntry> {
-        let line = match table {
+    fn near(&self, table: Table, index: u32) -> Option<MapEntry> {
+        let half = match table {
             Table::Pending => maps::PENDING.get_ptr_mut(index),
             Table::Answered => maps::ANSWERED.get_ptr_mut(index),
             Table::Fragments => maps::FRAGMENTS.get_ptr_mut(index),
         };
-        NonNull::new(line?.cast()).map(MapEntry)
+        NonNull::new(half?.cast()).map(MapEntry)
+    }
+
+    #[inline(always)]
+    fn far(&self, table: Table, index: u32) -> Option<MapEntry> {
+        self.near(table, index + self.mask(table) + 1)
     }
 
     #[inline(always)]
@@ -245,13 +250,13 @@ impl Tables for Maps {
     }
 }
 
-/// An entry of a flow table, shared with other CPUs and with the agent.
+/// Half an entry of a flow table, shared with other CPUs and with the agent.
 pub struct MapEntry(NonNull<u64>);
 
 impl Entry for MapEntry {
     #[inline(always)]
     fn load(&self, word: usize) -> u64 {
-        // SAFETY: a line has `WORDS` words and the engine names no other; volatile because other CPUs write them.
+        // SAFETY: half an entry has `HALF` words and the engine names no other; volatile because other CPUs write them.
         unsafe { read_volatile(self.0.as_ptr().add(word)) }
     }
 
@@ -262,8 +267,20 @@ impl Entry for MapEntry {
     }
 
     #[inline(always)]
+    fn store_lower(&self, word: usize, value: u32) {
+        // SAFETY: as in `load`; the lower half comes first.
+        unsafe { write_volatile(self.0.as_ptr().add(word).cast(), value) };
+    }
+
+    #[inline(always)]
+    fn store_upper(&self, word: usize, value: u32) {
+        // SAFETY: as in `load`; the upper half comes second.
+        unsafe { write_volatile(self.0.as_ptr().add(word).cast::<u32>().add(1), value) };
+    }
+
+    #[inline(always)]
     fn replace(&self, old: u64, new: u64) -> bool {
-        // SAFETY: the first word of a line is aligned to eight bytes and lives as long as the map.
+        // SAFETY: the first word of an entry is aligned to eight bytes and lives as long as the map.
         unsafe {
             atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
                 self.0.as_ptr(),
@@ -329,8 +346,13 @@ impl Tables for ReadOnly {
     }
 
     #[inline(always)]
-    fn entry(&self, table: Table, index: u32) -> Option<ReadOnlyEntry> {
-        self.0.entry(table, index).map(ReadOnlyEntry)
+    fn near(&self, table: Table, index: u32) -> Option<ReadOnlyEntry> {
+        self.0.near(table, index).map(ReadOnlyEntry)
+    }
+
+    #[inline(always)]
+    fn far(&self, table: Table, index: u32) -> Option<ReadOnlyEntry> {
+        self.0.far(table, index).map(ReadOnlyEntry)
     }
 
     #[inline(always)]
@@ -358,6 +380,12 @@ impl Entry for ReadOnlyEntry {
 
     #[inline(always)]
     fn store(&self, _word: usize, _value: u64) {}
+
+    #[inline(always)]
+    fn store_lower(&self, _word: usize, _value: u32) {}
+
+    #[inline(always)]
+    fn store_upper(&self, _word: usize, _value: u32) {}
 
     #[inline(always)]
     fn replace(&self, _old: u64, _new: u64) -> bool {

@@ -2,16 +2,17 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use cmgate_common::engine::flows::stored;
 use cmgate_common::layout::SLOTS;
 use cmgate_common::layout::control::{Slot, Timeouts};
-use cmgate_common::layout::entry::{Line, Meta, Table, WORDS, word};
+use cmgate_common::layout::entry::{Line, Table};
 use cmgate_common::layout::image::PAGE;
 
 use super::control::ControlBlock;
+use super::lines::Lines;
 use super::names::Names;
 use super::pins::Pins;
 use super::shared::Shared;
@@ -106,19 +107,12 @@ fn words(tables: &Shared<AtomicU32>, pages: u32, slot: u32) -> Vec<u32> {
 }
 
 fn known(pins: &Pins, timeouts: &Timeouts) -> Result<Vec<KnownFlow>, Error> {
-    let (table, _) = maps::ANSWERED.shared::<AtomicU64>(&pins.map(maps::ANSWERED.name))?;
     let now = inspect::now(pins)?;
     let per_second = ticks::per_second()?;
     let mut known = Vec::new();
-    for entry in table.words().chunks_exact(WORDS) {
-        let meta = entry[word::META].load(Ordering::Acquire);
-        if !Meta(meta).readable() {
-            continue;
-        }
-        let line: Line = std::array::from_fn(|word| entry[word].load(Ordering::Relaxed));
-        let idle = now.ticks.saturating_sub(line[word::SEEN]);
-        let unchanged = entry[word::META].load(Ordering::Acquire) == meta && line[word::META] == meta;
-        if !unchanged || idle > u64::from(stored::lifetime(&line, Table::Answered, timeouts)) {
+    for line in Lines::open(&maps::ANSWERED, pins)?.used() {
+        let idle = stored::idle(&line, now.ticks);
+        if idle > u64::from(stored::lifetime(&line, Table::Answered, timeouts)) {
             continue;
         }
         let ends = stored::ends(&line);

@@ -5,16 +5,14 @@
 //! agent that dies in between leaves the old maps pinned, and the next one puts programs over those on the links
 //! before it does anything else.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use cmgate_common::engine::flows::stored;
 use cmgate_common::layout::SLOTS;
-use cmgate_common::layout::entry::{Line, Meta, WAYS, WORDS, word};
 use cmgate_common::layout::image::PAGE;
 
+use super::lines::Lines;
 use super::load::Programs;
 use super::maps::{self, Room, Spec};
-use super::shared::Shared;
 use super::{Datapath, Error, links, pins};
 
 impl Datapath {
@@ -64,56 +62,14 @@ impl Datapath {
     }
 
     fn carry_flows(&self, changed: &[&Spec]) -> Result<(), Error> {
-        let seed = self.control.seed();
+        let (seed, now) = (self.control.seed(), self.now()?.ticks);
         for spec in [&maps::PENDING, &maps::ANSWERED, &maps::FRAGMENTS] {
             if changed.iter().any(|changed| changed.name == spec.name) {
-                let (from, _) = spec.shared(&self.pins.map(spec.name))?;
-                let (to, entries) = spec.shared(&self.pins.next_map(spec.name))?;
-                carry(&from, &to, entries - 1, seed);
+                let from = Lines::open(spec, &self.pins)?;
+                let to = Lines::open_at(spec, &self.pins.next_map(spec.name))?;
+                from.used().for_each(|line| to.insert(&line, seed, now));
             }
         }
         Ok(())
     }
-}
-
-/// Copies every entry to the place it has in a table of another size. Programs may write both meanwhile.
-fn carry(from: &Shared<AtomicU64>, to: &Shared<AtomicU64>, mask: u32, seed: u64) {
-    for entry in from.words().chunks_exact(WORDS) {
-        let meta = entry[word::META].load(Ordering::Acquire);
-        let line: Line = std::array::from_fn(|word| entry[word].load(Ordering::Relaxed));
-        let unchanged = entry[word::META].load(Ordering::Acquire) == meta && line[word::META] == meta;
-        if Meta(meta).readable() && unchanged {
-            insert(to, mask, seed, &line);
-        }
-    }
-}
-
-/// Writes an entry, in the place of the one that is longest without a packet if all of its places are taken.
-pub(super) fn insert(table: &Shared<AtomicU64>, mask: u32, seed: u64, line: &Line) {
-    let set = stored::home(line, seed, mask) as usize * WORDS;
-    let set = &table.words()[set..set + WAYS as usize * WORDS];
-    let mut best: Option<(&[AtomicU64], u64)> = None;
-    for entry in set.chunks_exact(WORDS) {
-        let read = |word: usize| entry[word].load(Ordering::Relaxed);
-        let meta = Meta(entry[word::META].load(Ordering::Acquire));
-        if meta.readable() && (word::KEY..WORDS).all(|word| read(word) == line[word]) {
-            // Already carried, and newer since.
-            return;
-        }
-        let seen = if meta.readable() { read(word::SEEN) } else { 0 };
-        if !meta.busy() && best.is_none_or(|(_, oldest)| seen < oldest) {
-            best = Some((entry, seen));
-        }
-    }
-    let Some((entry, _)) = best.filter(|(_, seen)| *seen < line[word::SEEN]) else { return };
-    let before = entry[word::META].load(Ordering::Acquire);
-    let claim = Meta(before).claimed();
-    let claimed = entry[word::META].compare_exchange(before, claim.0, Ordering::AcqRel, Ordering::Relaxed);
-    if Meta(before).busy() || claimed.is_err() {
-        return;
-    }
-    for word in word::SEEN..WORDS {
-        entry[word].store(line[word], Ordering::Relaxed);
-    }
-    entry[word::META].store(Meta(line[word::META]).released_after(claim).0, Ordering::Release);
 }

@@ -13,6 +13,7 @@ use cmgate_common::reason::Outcome;
 
 use super::control::ControlBlock;
 use super::device::Device;
+use super::lines::Lines;
 use super::names::Names;
 use super::pins::{LinkKind, Pins};
 use super::ticks::Moment;
@@ -272,14 +273,14 @@ fn map_uses(
         evicted: None,
     });
     for (map, table, spec) in occupancy::AGEING {
-        let (entries, capacity) = spec.shared(&pins.map(spec.name))?;
-        let entries = occupancy::alive(&entries, table, &timeouts, now);
+        let lines = Lines::open(spec, pins)?;
+        let entries = occupancy::alive(&lines, table, &timeouts, now);
         let evicted = match table {
             Table::Pending => Some(stats[Stat::PendingEvicted as usize]),
             Table::Answered => Some(stats[Stat::AnsweredEvicted as usize]),
             Table::Fragments => None,
         };
-        uses.push(MapUse { map, entries, capacity: u64::from(capacity), evicted });
+        uses.push(MapUse { map, entries, capacity: u64::from(lines.count()), evicted });
     }
     Ok(uses)
 }

@@ -1,17 +1,17 @@
 //! A look at what rules, for `explain --trace`: the image of the slot that rules, and the live entries between two ends.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cmgate_common::address::Address;
 use cmgate_common::engine::flows::stored;
-use cmgate_common::layout::Verdict;
 use cmgate_common::layout::control::Slot;
 use cmgate_common::layout::entry::{Line, Meta, Origin, State, Table, word};
 use cmgate_common::layout::image::PAGE;
 
 use super::control::ControlBlock;
+use super::lines::Lines;
 use super::names::Names;
 use super::pins::Pins;
 use super::{Error, inspect, maps, occupancy, ticks};
@@ -124,14 +124,8 @@ impl Search<'_> {
             Table::Answered => &maps::ANSWERED,
             Table::Fragments => &maps::FRAGMENTS,
         };
-        let (entries, capacity) = spec.shared::<AtomicU64>(&self.pins.map(spec.name))?;
         let wanted = stored::Wanted::of(sought.protocol, sought.source, sought.destination);
-        let lines = entries.words().chunks_exact(size_of::<Line>() / size_of::<u64>());
-        let places = wanted.places(self.seed, capacity - 1);
-        let found = lines.skip(places.start as usize).take(places.len()).find_map(|entry| {
-            let line: Line = std::array::from_fn(|word| entry[word].load(Ordering::Acquire));
-            (Meta(line[word::META]).readable() && wanted.is_at(&line)).then_some(line)
-        });
+        let found = Lines::open(spec, self.pins)?.find(&wanted, self.seed);
         Ok(found.map(|line| self.told(sought, &wanted, &line)))
     }
 
@@ -139,7 +133,7 @@ impl Search<'_> {
         const STATES: [State; 4] = [State::Unanswered, State::Open, State::Closing, State::Half];
         const ORIGINS: [Origin; 4] = [Origin::Own, Origin::Transit, Origin::Expected, Origin::Seeded];
         let meta = Meta(line[word::META]);
-        let verdict = Verdict(line[word::VERDICT] as u32);
+        let verdict = stored::verdict(line);
         let time = |ticks: u64| Duration::from_millis(ticks * 1000 / self.per_second);
         let id = self.names.ids().get(verdict.flow() as usize).filter(|_| !verdict.is_none());
         FlowEntry {
@@ -148,7 +142,7 @@ impl Search<'_> {
             origin: ORIGINS.into_iter().find(|origin| meta.is_of(*origin)).unwrap_or(Origin::Own),
             opened_by_source: meta.initiator_high() == wanted.source_is_high(),
             generation: meta.generation(),
-            idle: time(self.now.saturating_sub(line[word::SEEN])),
+            idle: time(stored::idle(line, self.now)),
             lifetime: time(stored::lifetime(line, sought.table, &self.timeouts).into()),
             flow: id.cloned(),
         }

@@ -10,7 +10,7 @@ use cmgate_common::layout::control::Control;
 use cmgate_common::layout::counters::{
     self, Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, Tally,
 };
-use cmgate_common::layout::entry::{Line, WAYS};
+use cmgate_common::layout::entry::{HALF, Half, WAYS, WORDS};
 use cmgate_common::layout::image::{MOST_PAGES, Page};
 use cmgate_common::layout::shadow::{self, Disagreement};
 use cmgate_common::reason::Outcome;
@@ -33,13 +33,16 @@ pub struct Spec {
     entries: Entries,
 }
 
+/// Values of the kernel's array that make an entry.
+const HALVES: u32 = (WORDS / HALF) as u32;
+
 /// How many entries a map has.
 #[derive(Clone, Copy, Debug)]
 enum Entries {
     Fixed(u32),
     /// One for each slot, as long as is wanted.
     PerSlot,
-    /// A power of two, of [`WAYS`] or more.
+    /// The halves of as many flows as are wanted: a power of two, of [`WAYS`] or more.
     Lines,
 }
 
@@ -54,11 +57,11 @@ pub const CONTROL: Spec = spec("CONTROL", MapType::Array, size_of::<Control>(), 
 /// The images. `value` is a page's length here: how many make a value is [`Room::pages`].
 pub const TABLES: Spec = spec("TABLES", MapType::Array, size_of::<Page>(), MMAPABLE, PerSlot);
 /// Flows nobody has answered.
-pub const PENDING: Spec = spec("PENDING", MapType::Array, size_of::<Line>(), MMAPABLE, Lines);
+pub const PENDING: Spec = spec("PENDING", MapType::Array, size_of::<Half>(), MMAPABLE, Lines);
 /// Flows with an answer.
-pub const ANSWERED: Spec = spec("ANSWERED", MapType::Array, size_of::<Line>(), MMAPABLE, Lines);
+pub const ANSWERED: Spec = spec("ANSWERED", MapType::Array, size_of::<Half>(), MMAPABLE, Lines);
 /// First fragments.
-pub const FRAGMENTS: Spec = spec("FRAGMENTS", MapType::Array, size_of::<Line>(), MMAPABLE, Lines);
+pub const FRAGMENTS: Spec = spec("FRAGMENTS", MapType::Array, size_of::<Half>(), MMAPABLE, Lines);
 /// Counters by hook, row and outcome.
 pub const OUTCOMES: Spec =
     spec("OUTCOMES", MapType::PerCpuArray, size_of::<Count>(), 0, Fixed(HOOKS * INTERFACES * Outcome::COUNT));
@@ -148,14 +151,14 @@ impl Room {
         })
     }
 
-    /// Entries of a map, or pages of all slots.
+    /// Entries of a map as the kernel counts them, or pages of all slots.
     pub fn entries(&self, spec: &Spec) -> u32 {
         match (spec.entries, spec.name) {
             (Fixed(entries), _) => entries,
             (PerSlot, _) => self.pages * SLOTS,
-            (Lines, "PENDING") => self.pending,
-            (Lines, "ANSWERED") => self.answered,
-            (Lines, _) => self.fragments,
+            (Lines, "PENDING") => self.pending * HALVES,
+            (Lines, "ANSWERED") => self.answered * HALVES,
+            (Lines, _) => self.fragments * HALVES,
         }
     }
 }
@@ -172,11 +175,12 @@ impl Spec {
         Ok(Some(info))
     }
 
-    /// Entries of the map, or pages of all slots.
+    /// Entries of the map, whole ones, or pages of all slots.
     fn pieces(&self, info: &MapInfo) -> u32 {
         match self.entries {
             PerSlot => info.value_size() / self.value as u32 * info.max_entries(),
-            Fixed(_) | Lines => info.max_entries(),
+            Fixed(_) => info.max_entries(),
+            Lines => info.max_entries() / HALVES,
         }
     }
 
@@ -203,7 +207,7 @@ impl Spec {
                 format!("{page} times a power of two"),
             ),
             Lines => (
-                entries >= WAYS && entries.is_power_of_two() && value == page,
+                entries >= WAYS * HALVES && entries.is_power_of_two() && value == page,
                 "a power of two".to_owned(),
                 page.to_string(),
             ),

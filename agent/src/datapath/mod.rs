@@ -16,6 +16,7 @@ mod grow;
 mod hardware;
 mod identity;
 mod inspect;
+mod lines;
 mod links;
 mod load;
 mod logs;

@@ -1,12 +1,13 @@
 //! How full the tables are.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use cmgate_common::engine::flows::stored;
 use cmgate_common::layout::control::Timeouts;
-use cmgate_common::layout::entry::{Line, Meta, Table, WORDS, word};
+use cmgate_common::layout::entry::{Line, Table};
 use cmgate_common::layout::image::PAGE;
 
+use super::lines::Lines;
 use super::maps::{self, Spec};
 use super::shared::Shared;
 
@@ -18,16 +19,9 @@ pub const AGEING: [(&str, Table, &Spec); 3] = [
 ];
 
 /// Entries that have not expired.
-pub fn alive(table: &Shared<AtomicU64>, which: Table, timeouts: &Timeouts, now: u64) -> u64 {
-    let alive = |entry: &&[AtomicU64]| {
-        if !Meta(entry[word::META].load(Ordering::Relaxed)).readable() {
-            return false;
-        }
-        let line: Line = std::array::from_fn(|word| entry[word].load(Ordering::Relaxed));
-        let idle = now.saturating_sub(line[word::SEEN]);
-        idle <= u64::from(stored::lifetime(&line, which, timeouts))
-    };
-    table.words().chunks_exact(WORDS).filter(alive).count() as u64
+pub fn alive(table: &Lines, which: Table, timeouts: &Timeouts, now: u64) -> u64 {
+    let alive = |line: &Line| stored::idle(line, now) <= u64::from(stored::lifetime(line, which, timeouts));
+    table.used().filter(alive).count() as u64
 }
 
 /// Pages of a slot up to the last that is not all zeros.

@@ -3,14 +3,15 @@
 //! Unlike the [`Probe`](super::Probe), which judges and leaves no trace, these are the programs that stand on the
 //! interfaces, under the generation that rules: they count, and they remember flows.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use cmgate_common::layout::counters::{Count, INTERFACES, Stat};
 use cmgate_common::reason::Outcome;
 
+use super::lines::Lines;
 use super::names::Names;
 use super::pins::LinkKind;
-use super::{Datapath, Error, Hook, ProgramUse, counters, maps, sys};
+use super::{Datapath, Error, Hook, ProgramUse, counters, maps, sys, ticks};
 
 /// The kernel runs a program on a frame as if it had come over `lo` of the caller's network namespace.
 const LOOPBACK: u32 = 1;
@@ -101,12 +102,22 @@ impl Datapath {
     /// [`Error::Map`] where the tables cannot be opened.
     pub fn forget_flows(&mut self) -> Result<(), Error> {
         for table in [&maps::PENDING, &maps::ANSWERED, &maps::FRAGMENTS] {
-            let (entries, _) = table.shared::<AtomicU64>(&self.pins.map(table.name))?;
-            for word in entries.words() {
-                word.store(0, Ordering::Relaxed);
-            }
+            Lines::open(table, &self.pins)?.clear();
         }
         self.control.forget_ports();
+        Ok(())
+    }
+
+    /// Lets time pass for flows and fragmented datagrams: as if the last packet of each had come as much earlier.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::forget_flows`]; [`Error::Clock`].
+    pub fn age_flows(&mut self, by: Duration) -> Result<(), Error> {
+        let ticks = ticks::of(by, ticks::per_second()?);
+        for table in [&maps::PENDING, &maps::ANSWERED, &maps::FRAGMENTS] {
+            Lines::open(table, &self.pins)?.age(ticks);
+        }
         Ok(())
     }
 }

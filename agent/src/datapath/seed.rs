@@ -1,12 +1,12 @@
 //! Flows that were open before the gate was: they are made known to it as if it had seen them being opened.
 
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
 
 use cmgate_common::address::Address;
 use cmgate_common::engine::flows::stored;
 
-use super::{Datapath, Error, grow, maps};
+use super::lines::Lines;
+use super::{Datapath, Error, maps};
 
 /// A flow that this host has opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,13 +30,13 @@ impl Datapath {
         if flows.is_empty() {
             return Ok(());
         }
-        let (table, entries) = maps::ANSWERED.shared::<AtomicU64>(&self.pins.map(maps::ANSWERED.name))?;
+        let table = Lines::open(&maps::ANSWERED, &self.pins)?;
         let slot = self.control.slot(self.control.enforced());
         let now = self.now()?.ticks;
         for flow in flows {
             let end = |address: SocketAddr| (Address::from(address.ip()), address.port());
             let line = stored::seeded(flow.protocol, end(flow.own), end(flow.other), now);
-            grow::insert(&table, entries - 1, self.control.seed(), &line);
+            table.insert(&line, self.control.seed(), now);
             let (place, longest) = stored::port(flow.protocol, flow.own.port(), &slot.timeouts);
             self.control.keep_port(place, now + u64::from(longest));
         }

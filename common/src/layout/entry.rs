@@ -1,15 +1,19 @@
-//! An entry of the flow tables and of the fragment table: one cache line of eight words.
+//! An entry of the flow tables and of the fragment table: two halves of four words. Between IPv4 addresses the near half is
+//! all there is to it, and lies in half a cache line: what a look-up costs is how much of a table the cache holds.
 
-/// Words in an entry: 64 bytes.
-pub const WORDS: usize = 8;
+/// Words in half an entry: 32 bytes.
+pub const HALF: usize = 4;
 
-/// An entry, as the kernel's array holds it.
+/// Words in an entry.
+pub const WORDS: usize = 2 * HALF;
+
+/// Half an entry, as the kernel's array holds it: the near halves of all entries, and then in the same order the far ones.
+pub type Half = [u64; HALF];
+
+/// An entry: its near half, and its far one, which is 0 unless [`Meta::is_far`] says so, and is then not looked at.
 pub type Line = [u64; WORDS];
 
-// A processor that writes one flow takes no other's line.
-const _: () = assert!(size_of::<Line>() == 64);
-
-/// Entries that share a hash: a flow lives in one of these, its home first.
+/// Entries that share a hash: a flow lives in one of these, the first that is free.
 pub const WAYS: u32 = 4;
 
 /// The tables made of entries.
@@ -27,13 +31,38 @@ pub enum Table {
 pub mod word {
     /// [`super::Meta`]: written last, and first when the entry changes hands.
     pub const META: usize = 0;
-    /// Ticks of the last packet.
+    /// When its last packet came, see [`super::moment`]; and above it the flow's [`crate::layout::Verdict`], or a first
+    /// fragment's traits.
     pub const SEEN: usize = 1;
-    /// The flow's [`crate::layout::Verdict`], or a first fragment's traits; and above it a number that depends on the
-    /// table: the port an expectation's request went to, or the ports of a first fragment.
-    pub const VERDICT: usize = 2;
-    /// The key's five words start here.
-    pub const KEY: usize = 3;
+    /// The last 32 bits of the key's first address, and above them the second one's.
+    pub const ADDRESSES: usize = 2;
+    /// The ports of the key, or a datagram's identification; and above it a number that depends on the table: the port an
+    /// expectation's request went to, or the ports of a first fragment.
+    pub const PORTS: usize = 3;
+    /// The other 96 bits of both addresses: three words.
+    pub const FAR: usize = super::HALF;
+}
+
+/// Ticks of a moment, a power of two. An entry has 32 bits for a moment, which come round after two years of 1,000 ticks a
+/// second.
+pub const MOMENT: u64 = 16;
+
+/// Moments by which another CPU may be ahead: far more than it is.
+const AHEAD: u32 = 256;
+
+/// The moment of a time in ticks.
+#[inline(always)]
+#[must_use]
+pub const fn moment(ticks: u64) -> u32 {
+    (ticks / MOMENT) as u32
+}
+
+/// Ticks from a moment until `now`, to 16 or so; 0 where another CPU is ahead of `now`.
+#[inline(always)]
+#[must_use]
+pub const fn idle(now: u64, seen: u32) -> u64 {
+    let moments = moment(now).wrapping_sub(seen);
+    if moments < u32::MAX - AHEAD { moments as u64 * MOMENT } else { 0 }
 }
 
 /// How far a flow has come.
@@ -76,8 +105,12 @@ impl Meta {
     const USED: u64 = 1 << 6;
     const INITIATOR_HIGH: u64 = 1 << 5;
     const STATE: u64 = 3 << 1;
-    const VERSION_ONE: u64 = 1 << 40;
+    const FAR: u64 = 1 << 7;
+    const PROTOCOL: u32 = 40;
+    const VERSION_ONE: u64 = 1 << 48;
     const VERSION: u64 = !(Self::VERSION_ONE - 1);
+    /// What it says of the entry's key.
+    pub const KEY: u64 = 0xff << Self::PROTOCOL | Self::FAR;
 
     /// An entry in use. `initiator_high`: the initiator is the second endpoint of the key.
     #[inline(always)]
@@ -93,6 +126,41 @@ impl Meta {
     pub const fn unanswered(origin: u32, initiator_high: bool, generation: u32) -> Self {
         let side = if initiator_high { Self::INITIATOR_HIGH } else { 0 };
         Self(Self::USED | (origin as u64 & 3) << 3 | side | (generation as u64) << 8)
+    }
+
+    /// The key's part of it: the protocol, and whether the key goes on in the far half.
+    #[inline(always)]
+    #[must_use]
+    pub const fn key(protocol: u8, far: bool) -> Self {
+        Self((protocol as u64) << Self::PROTOCOL | if far { Self::FAR } else { 0 })
+    }
+
+    /// The same, of an entry with this [`Self::key`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn with_key(self, key: Self) -> Self {
+        Self(self.0 | key.0)
+    }
+
+    /// The key's part of it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn key_of(self) -> Self {
+        Self(self.0 & Self::KEY)
+    }
+
+    /// The transport protocol's number.
+    #[inline(always)]
+    #[must_use]
+    pub const fn protocol(self) -> u8 {
+        (self.0 >> Self::PROTOCOL) as u8
+    }
+
+    /// Whether the entry's far half counts.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_far(self) -> bool {
+        self.0 & Self::FAR != 0
     }
 
     /// The word that claims an entry: nobody reads it until it is released with [`Self::released_after`].
@@ -168,11 +236,14 @@ impl Meta {
 
 #[cfg(test)]
 mod tests {
-    use super::{Meta, Origin, State};
+    use super::{Meta, Origin, State, idle, moment};
 
     #[test]
     fn parts_do_not_overlap() {
-        let meta = Meta::new(State::Open, Origin::Expected, true, u32::MAX);
+        let key = Meta::key(u8::MAX, true);
+        let meta = Meta::new(State::Open, Origin::Expected, true, u32::MAX).with_key(key);
+        assert_eq!(meta.protocol(), u8::MAX);
+        assert!(meta.is_far() && meta.key_of() == key);
         assert!(meta.readable() && meta.is_in(State::Open) && meta.is_of(Origin::Expected));
         assert!(meta.initiator_high());
         assert_eq!(meta.generation(), u32::MAX);
@@ -189,5 +260,13 @@ mod tests {
         let after = before.released_after(claim);
         assert!(after.readable());
         assert_ne!(after, before);
+    }
+
+    #[test]
+    fn a_moment_ahead_is_now_and_one_behind_is_past_even_where_they_come_round() {
+        let round = 1 << (32 + 4);
+        assert_eq!(idle(round + 160, moment(round)), 160);
+        assert_eq!(idle(round + 160, moment(round - 16)), 176);
+        assert_eq!(idle(round - 16, moment(round + 16)), 0);
     }
 }

@@ -10,7 +10,7 @@ pub mod shadow;
 pub use image::{Leaf, Verdict};
 
 /// Version of everything in this module; part of the path the maps are pinned under.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Generations that have room side by side: enforced, fall-back, and candidate or shadow.
 pub const SLOTS: u32 = 3;

@@ -80,7 +80,7 @@ pub(super) fn run(input: &[u8]) {
         let (before, mut reloads) = (stage.opened(), 0);
         while let Some((order, frame, behind)) = next(rest) {
             rest = behind;
-            stage.engine.wait(order.pause());
+            stage.engine.pass(order.pause());
             if order.is_bare() != stage.bare && reloads < MOST_RELOADS {
                 stage.reload(order.is_bare());
                 reloads += 1;
@@ -108,7 +108,7 @@ impl Stage {
     }
 
     fn begin(&mut self) {
-        self.engine.wait(OBLIVION);
+        self.engine.pass(OBLIVION);
         if self.bare {
             self.reload(false);
         }
@@ -245,9 +245,9 @@ impl Backend for Recorded {
         self.engine.counts()
     }
 
-    fn wait(&mut self, time: Duration) {
+    fn wait(&mut self, time: Duration) -> Result<()> {
         let place = PAUSES.iter().position(|pause| Duration::from_secs(*pause) >= time);
         self.pause = place.unwrap_or(PAUSES.len() - 1) as u8;
-        self.engine.wait(time);
+        self.engine.wait(time)
     }
 }

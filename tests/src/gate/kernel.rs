@@ -94,8 +94,7 @@ impl Backend for Kernel {
         Ok(counts)
     }
 
-    fn wait(&mut self, time: Duration) {
-        // Nothing tells that time has passed but the clock.
-        std::thread::sleep(time);
+    fn wait(&mut self, time: Duration) -> Result<()> {
+        Ok(self.datapath.age_flows(time)?)
     }
 }

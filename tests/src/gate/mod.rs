@@ -49,8 +49,8 @@ pub trait Backend {
     /// When the kernel does not tell.
     fn counts(&mut self) -> Result<Counts>;
 
-    /// Lets at least this time pass.
-    fn wait(&mut self, time: Duration);
+    /// Lets this time pass for flows and fragmented datagrams.
+    fn wait(&mut self, time: Duration) -> Result<()>;
 }
 
 /// The interface row that [`Gate::expect`] speaks of.
@@ -173,8 +173,7 @@ impl<'a> Gate<'a> {
     pub fn outlive(&mut self, which: impl FnOnce(&mut IdleTimes) -> &mut Duration) {
         *which(&mut self.compiled.parameters.idle) = Duration::from_millis(1);
         self.publish();
-        // Longer than the time-out and two ticks of the slowest kernel.
-        self.backend.wait(Duration::from_millis(30));
+        self.wait(Duration::from_secs(1));
     }
 
     #[track_caller]
@@ -183,9 +182,15 @@ impl<'a> Gate<'a> {
         published.unwrap_or_else(|error| panic!("{}: {error:?}", Location::caller()));
     }
 
-    /// Lets time pass.
+    /// Lets time pass for flows and fragmented datagrams.
+    ///
+    /// # Panics
+    ///
+    /// If the backend cannot.
+    #[track_caller]
     pub fn wait(&mut self, time: Duration) {
-        self.backend.wait(time);
+        let waited = self.backend.wait(time);
+        waited.unwrap_or_else(|error| panic!("{}: {error:?}", Location::caller()));
     }
 
     /// The reasons its frames were expected to be judged by, and were.

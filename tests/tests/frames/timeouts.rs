@@ -1,4 +1,4 @@
-//! Time-outs to the tick, on a clock that the test moves.
+//! Time-outs to the moment that an entry's time is written in, on a clock that the test moves.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ pub const CASES: &[Case] = &[
 
 const ASKS: &str = "10.1.1.20:50000 > 8.8.8.8:443";
 
-const TICK: Duration = Duration::from_millis(1);
+/// A tick is a millisecond here, and a moment 16 of them.
+const MOMENT: Duration = Duration::from_millis(16);
 
 fn answered() -> Expected {
     admit(Return, "").without_flow()
@@ -36,7 +37,7 @@ fn established_connections_live_two_hours(gate: &mut Gate<'_>) {
     gate.expect_leaving(tcp(ASKS), ignored());
     gate.wait(idle);
     gate.expect(tcp(ASKS).answer(), answered());
-    gate.wait(idle + TICK);
+    gate.wait(idle + MOMENT);
     gate.expect(tcp(ASKS).answer(), drop(UnknownSource));
 }
 
@@ -46,7 +47,7 @@ fn half_open_connections_live_half_a_minute(gate: &mut Gate<'_>) {
     gate.expect(tcp(ASKS).syn().answer(), answered().answering());
     gate.wait(Duration::from_secs(30));
     gate.expect(tcp(ASKS).syn().answer(), answered());
-    gate.wait(Duration::from_secs(30) + TICK);
+    gate.wait(Duration::from_secs(30) + MOMENT);
     gate.expect(tcp(ASKS).syn().answer(), drop(UnknownSource));
     gate.expect_leaving(tcp(ASKS).syn(), ignored().opening());
     gate.expect(tcp(ASKS).syn().answer(), answered().answering());
@@ -61,7 +62,7 @@ fn closing_connections_live_a_minute(gate: &mut Gate<'_>) {
     gate.expect_leaving(tcp(ASKS).fin(), ignored());
     gate.wait(Duration::from_secs(60));
     gate.expect(tcp(ASKS).answer(), answered());
-    gate.wait(Duration::from_secs(60) + TICK);
+    gate.wait(Duration::from_secs(60) + MOMENT);
     gate.expect(tcp(ASKS).answer(), drop(UnknownSource));
 }
 
@@ -71,13 +72,13 @@ fn datagrams_live_three_minutes(gate: &mut Gate<'_>) {
     gate.expect(asks.clone().answer(), answered().answering());
     gate.wait(Duration::from_secs(180));
     gate.expect(asks.clone().answer(), answered());
-    gate.wait(Duration::from_secs(180) + TICK);
+    gate.wait(Duration::from_secs(180) + MOMENT);
     gate.expect(asks.answer(), drop(UnknownSource));
 }
 
 fn openings_live_half_a_minute(gate: &mut Gate<'_>) {
     gate.expect_leaving(tcp(ASKS).syn(), ignored().opening());
-    gate.wait(Duration::from_secs(30) + TICK);
+    gate.wait(Duration::from_secs(30) + MOMENT);
     gate.expect(tcp(ASKS).syn().answer(), drop(UnknownSource));
     gate.expect_leaving(tcp(ASKS).syn(), ignored().opening());
     gate.wait(Duration::from_secs(30));
@@ -111,14 +112,14 @@ fn each_is_the_operators_to_set(gate: &mut Gate<'_>) {
     open(gate);
     gate.wait(Duration::from_secs(5 * 60));
     gate.expect(tcp(ASKS).answer(), answered());
-    gate.wait(Duration::from_secs(5 * 60) + TICK);
+    gate.wait(Duration::from_secs(5 * 60) + MOMENT);
     gate.expect(tcp(ASKS).answer(), drop(UnknownSource));
 
     open(gate);
     gate.expect_leaving(tcp(ASKS).fin(), ignored());
     gate.wait(Duration::from_secs(7));
     gate.expect(tcp(ASKS).answer(), answered());
-    gate.wait(Duration::from_secs(7) + TICK);
+    gate.wait(Duration::from_secs(7) + MOMENT);
     gate.expect(tcp(ASKS).answer(), drop(UnknownSource));
 
     let asks = udp("10.1.1.20:50000 > 8.8.8.8:53");
@@ -126,11 +127,11 @@ fn each_is_the_operators_to_set(gate: &mut Gate<'_>) {
     gate.expect(asks.clone().answer(), answered().answering());
     gate.wait(Duration::from_secs(11));
     gate.expect(asks.clone().answer(), answered());
-    gate.wait(Duration::from_secs(11) + TICK);
+    gate.wait(Duration::from_secs(11) + MOMENT);
     gate.expect(asks.answer(), drop(UnknownSource));
 
     gate.expect_leaving(tcp(ASKS).syn(), ignored().opening());
-    gate.wait(Duration::from_secs(3) + TICK);
+    gate.wait(Duration::from_secs(3) + MOMENT);
     gate.expect(tcp(ASKS).syn().answer(), drop(UnknownSource));
 }
 
@@ -150,7 +151,7 @@ fn packets_of_either_side_keep_a_flow(gate: &mut Gate<'_>) {
         gate.wait(Duration::from_millis(900));
         gate.expect_on(SERVERS, asks.clone().answer(), admit(Return, flow));
     }
-    gate.wait(Duration::from_secs(180) + TICK);
+    gate.wait(Duration::from_secs(180) + MOMENT);
     gate.expect_on(SERVERS, asks.answer(), drop(NoState));
 }
 
@@ -162,7 +163,7 @@ fn forbidden_packets_keep_nothing(gate: &mut Gate<'_>) {
         gate.wait(Duration::from_secs(10));
         gate.expect(tcp("8.8.8.8:443 > 10.1.1.20:50000").syn(), drop(UnknownSource));
     }
-    gate.wait(TICK);
+    gate.wait(MOMENT);
     gate.expect(tcp(ASKS).answer(), drop(UnknownSource));
 }
 
@@ -171,10 +172,10 @@ fn fragments_live_half_a_minute(gate: &mut Gate<'_>) {
     gate.expect(datagram.clone().piece(7, 0, 32), admit(Allow, MONITORING));
     gate.wait(Duration::from_secs(30));
     gate.expect(datagram.clone().piece(7, 32, None), admit(Allow, MONITORING));
-    gate.wait(TICK);
+    gate.wait(MOMENT);
     gate.expect(datagram.piece(7, 32, None), drop(Fragment));
     let segment = tcp("10.20.0.10:40000 > 10.1.1.20:443").payload(&[7; 64]);
     gate.expect_on(CLIENTS, segment.clone().piece(8, 0, 32), admit(Policy, HTTPS));
-    gate.wait(Duration::from_secs(30) + TICK);
+    gate.wait(Duration::from_secs(30) + MOMENT);
     gate.expect_on(CLIENTS, segment.piece(8, 32, None), drop(Fragment));
 }

@@ -145,7 +145,7 @@ fn judged_again<T: Tables>(
             return UNKNOWN;
         }
     }
-    found.entry.store(word::VERDICT, u64::from(now.0) | u64::from(note) << 32);
+    found.entry.store_upper(word::SEEN, now.0);
     found.becomes(found.meta.in_generation(generation));
     now.0.into()
 }

@@ -3,7 +3,7 @@
 use crate::layout::Verdict;
 use crate::layout::control::Timeouts;
 use crate::layout::counters::Stat;
-use crate::layout::entry::{Meta, Origin, State, Table, WAYS, word};
+use crate::layout::entry::{Meta, Origin, State, Table, WAYS, idle, moment, word};
 use crate::packet::protocol;
 use crate::tables::{Entry, Tables};
 
@@ -16,15 +16,15 @@ pub(super) struct Found<E> {
 }
 
 impl<E: Entry> Found<E> {
-    /// The verdict word's upper half.
+    /// What the entry notes beside its key.
     #[inline(always)]
     pub(super) fn note(&self) -> u32 {
-        (self.entry.load(word::VERDICT) >> 32) as u32
+        (self.entry.load(word::PORTS) >> 32) as u32
     }
 
     #[inline(always)]
     pub(super) fn verdict(&self) -> Verdict {
-        Verdict(self.entry.load(word::VERDICT) as u32)
+        Verdict((self.entry.load(word::SEEN) >> 32) as u32)
     }
 
     /// Writes the first word, unless another CPU did meanwhile.
@@ -46,7 +46,7 @@ pub(super) struct Record {
 
 /// How long an entry lives without a packet, in ticks.
 #[inline(always)]
-pub(super) fn lifetime(timeouts: &Timeouts, table: Table, protocol: u8, meta: Meta, verdict: Verdict) -> u32 {
+pub(super) fn lifetime(timeouts: &Timeouts, table: Table, meta: Meta, verdict: Verdict) -> u32 {
     match table {
         Table::Fragments => timeouts.fragment,
         Table::Pending if meta.is_of(Origin::Expected) => {
@@ -57,33 +57,45 @@ pub(super) fn lifetime(timeouts: &Timeouts, table: Table, protocol: u8, meta: Me
             }
         }
         Table::Pending => timeouts.unanswered,
-        Table::Answered if protocol != protocol::TCP => timeouts.udp,
+        Table::Answered if meta.protocol() != protocol::TCP => timeouts.udp,
         Table::Answered if meta.is_in(State::Half) => timeouts.unanswered,
         Table::Answered if meta.is_in(State::Closing) => timeouts.tcp_closing,
         Table::Answered => timeouts.tcp_established,
     }
 }
 
-/// The first place of a hash's set, and the way at which a look-up starts.
+/// The first place of a hash's set. Look-ups and new entries begin with it, so that where a table is not full, two cache
+/// lines' worth of a set are one.
 #[inline(always)]
-pub(super) fn set_of(hash: u32, mask: u32) -> (u32, u32) {
-    (hash & mask & !(WAYS - 1), hash >> 28)
+pub(super) fn set_of(hash: u32, mask: u32) -> u32 {
+    hash & mask & !(WAYS - 1)
 }
 
 /// The live entry of a key. A key that changes hands while it is read is not found.
 #[inline(always)]
 pub(super) fn find<T: Tables>(tables: &T, table: Table, key: &Key) -> Option<Found<T::Entry>> {
-    let (set, home) = set_of(key.hash(tables.seed()), tables.mask(table));
+    // Once for each: in one, the verifier would follow both through each way of the set.
+    if key.is_far() { search::<T, true>(tables, table, key) } else { search::<T, false>(tables, table, key) }
+}
+
+#[inline(always)]
+fn search<T: Tables, const FAR: bool>(tables: &T, table: Table, key: &Key) -> Option<Found<T::Entry>> {
+    let set = set_of(key.hash(tables.seed()), tables.mask(table));
     for way in 0..WAYS {
-        let Some(entry) = tables.entry(table, set | home.wrapping_add(way) & (WAYS - 1)) else { continue };
+        let at = set | way;
+        let Some(entry) = tables.near(table, at) else { continue };
         let meta = Meta(entry.load(word::META));
-        if !key.is_at(&entry) || !meta.readable() {
+        let mut different = key.near_difference(meta, &entry);
+        if FAR {
+            let Some(far) = tables.far(table, at) else { continue };
+            different |= key.far_difference(&far);
+        }
+        if different != 0 || !meta.readable() {
             continue;
         }
-        let verdict = Verdict(entry.load(word::VERDICT) as u32);
-        let life = lifetime(&tables.slot().timeouts, table, Key::protocol(key.rest()), meta, verdict);
-        let idle = tables.now().saturating_sub(entry.load(word::SEEN));
-        if idle <= u64::from(life) && entry.load(word::META) == meta.0 {
+        let last = entry.load(word::SEEN);
+        let life = lifetime(&tables.slot().timeouts, table, meta, Verdict((last >> 32) as u32));
+        if idle(tables.now(), last as u32) <= u64::from(life) && entry.load(word::META) == meta.0 {
             return Some(Found { entry, meta });
         }
     }
@@ -103,29 +115,29 @@ pub(super) fn insert<T: Tables>(tables: &T, table: Table, key: &Key, record: Rec
     if !T::WRITES {
         return false;
     }
-    let (set, home) = set_of(key.hash(tables.seed()), tables.mask(table));
+    let set = set_of(key.hash(tables.seed()), tables.mask(table));
     let mut place = 0;
     let mut best = 0;
     for way in 0..WAYS {
-        let at = set | home.wrapping_add(way) & (WAYS - 1);
-        let Some(entry) = tables.entry(table, at) else { continue };
-        let worth = tables.forget(worth(tables, table, key, record.meta, &entry).into()) as u32;
+        let at = set | way;
+        let worth = tables.forget(worth(tables, table, key, record.meta, at).into()) as u32;
         if worth > best {
             best = worth;
             place = at;
         }
     }
-    let Some(entry) = tables.entry(table, place) else { return false };
+    let (Some(entry), Some(far)) = (tables.near(table, place), tables.far(table, place)) else {
+        return false;
+    };
     let before = Meta(entry.load(word::META));
     let claim = before.claimed();
     if best == 0 || before.busy() || !entry.replace(before.0, claim.0) {
         tables.count(Stat::Refused);
         return false;
     }
-    entry.store(word::SEEN, tables.now());
-    entry.store(word::VERDICT, u64::from(record.verdict.0) | u64::from(record.note) << 32);
-    key.store(&entry);
-    entry.store(word::META, record.meta.released_after(claim).0);
+    entry.store(word::SEEN, u64::from(moment(tables.now())) | u64::from(record.verdict.0) << 32);
+    key.store(&entry, &far, record.note);
+    entry.store(word::META, record.meta.with_key(key.mark()).released_after(claim).0);
     match (table, best) {
         (Table::Fragments, _) => {}
         (_, NOT_OPEN..FREE_PLACE) => tables.count(Stat::PendingEvicted),
@@ -138,19 +150,19 @@ pub(super) fn insert<T: Tables>(tables: &T, table: Table, key: &Key, record: Rec
 
 /// 0 is a place that somebody is writing, or that the new entry may not have.
 #[inline(always)]
-fn worth<T: Tables>(tables: &T, table: Table, key: &Key, new: Meta, entry: &T::Entry) -> u32 {
+fn worth<T: Tables>(tables: &T, table: Table, key: &Key, new: Meta, at: u32) -> u32 {
+    let (Some(entry), Some(far)) = (tables.near(table, at), tables.far(table, at)) else { return 0 };
     let meta = Meta(entry.load(word::META));
     if meta.busy() {
         return 0;
     }
-    if key.is_at(entry) {
+    if key.near_difference(meta, &entry) | key.far_difference(&far) == 0 {
         return OWN_PLACE;
     }
-    let idle = tables.now().saturating_sub(entry.load(word::SEEN));
-    let verdict = Verdict(entry.load(word::VERDICT) as u32);
-    let protocol = Key::protocol(entry.load(word::KEY + 4));
-    if !meta.readable() || idle > u64::from(lifetime(&tables.slot().timeouts, table, protocol, meta, verdict))
-    {
+    let last = entry.load(word::SEEN);
+    let idle = idle(tables.now(), last as u32);
+    let life = lifetime(&tables.slot().timeouts, table, meta, Verdict((last >> 32) as u32));
+    if !meta.readable() || idle > u64::from(life) {
         return FREE_PLACE;
     }
     let idle = (idle as u32).min(NOT_OPEN - 3);
@@ -167,9 +179,9 @@ fn worth<T: Tables>(tables: &T, table: Table, key: &Key, new: Meta, entry: &T::E
 #[inline(always)]
 pub(super) fn touch<T: Tables>(tables: &T, entry: &T::Entry) -> bool {
     let now = tables.now();
-    let stale = now.saturating_sub(entry.load(word::SEEN)) > u64::from(tables.slot().timeouts.freshness);
+    let stale = idle(now, entry.load(word::SEEN) as u32) > u64::from(tables.slot().timeouts.freshness);
     if stale {
-        entry.store(word::SEEN, now);
+        entry.store_lower(word::SEEN, moment(now));
     }
     stale
 }

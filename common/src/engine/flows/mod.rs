@@ -2,7 +2,8 @@
 //!
 //! Two tables of the same shape. Whatever nobody has answered stands in `Pending`, and moves to `Answered` with
 //! its first answer: a flood of openings can only push out other openings. Where somebody answers the flood, its flows
-//! stay half open, and can only push out what is not open. An entry is one cache line; a flow has four places. A key does not depend on the direction, so one look-up serves both.
+//! stay half open, and can only push out what is not open. A flow has four
+//! places. A key does not depend on the direction, so one look-up serves both.
 
 mod datagram;
 mod key;
