@@ -13,8 +13,11 @@ use crate::layout::image::HostBucket;
 use crate::opaque::Opaque;
 use crate::tables::{Entry, Tables};
 
+/// Half an entry that the engine and its tables share.
+type Shared = Rc<Cell<Half>>;
+
 /// A table's near halves, and then its far ones.
-type Lines = Vec<Rc<Cell<Half>>>;
+type Lines = Vec<Shared>;
 
 /// One generation and the flow tables, with a clock that the owner moves.
 pub struct Memory {
@@ -97,7 +100,7 @@ impl Memory {
         self.keep_port(bank | u32::from(port), u64::MAX);
     }
 
-    fn halves(&self, table: Table) -> (&[Rc<Cell<Half>>], &[Rc<Cell<Half>>]) {
+    fn halves(&self, table: Table) -> (&[Shared], &[Shared]) {
         let lines = match table {
             Table::Pending => &self.pending,
             Table::Answered => &self.answered,
@@ -108,7 +111,7 @@ impl Memory {
 }
 
 impl Tables for Memory {
-    type Entry = Rc<Cell<Half>>;
+    type Entry = Shared;
 
     fn slot(&self) -> &Slot {
         &self.slot
@@ -171,7 +174,7 @@ impl Opaque for Memory {}
 
 impl Flows for Memory {}
 
-impl Entry for Rc<Cell<Half>> {
+impl Entry for Shared {
     fn load(&self, word: usize) -> u64 {
         self.get()[word]
     }

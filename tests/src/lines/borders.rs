@@ -8,6 +8,43 @@ use cmgate::compiler::policy::Policy;
 use cmgate::config::{AddressRange, AddressSet};
 use cmgate_common::layout::image::Bank;
 
+/// Addresses that are something else than somebody's, and some of strangers.
+pub fn special() -> impl Iterator<Item = IpAddr> {
+    const ADDRESSES: [&str; 19] = [
+        "0.0.0.0",
+        "0.1.2.3",
+        "127.0.0.1",
+        "169.254.1.1",
+        "224.0.0.1",
+        "239.1.0.7",
+        "240.0.0.1",
+        "255.255.255.255",
+        "8.8.8.8",
+        "172.16.9.9",
+        "::",
+        "::1",
+        "::ffff:10.20.0.10",
+        "fe80::5",
+        "fe80::20",
+        "ff02::1",
+        "ff02::1:2",
+        "ff02::1:ff00:20",
+        "2a00::1",
+    ];
+    ADDRESSES.into_iter().map(|text| text.parse().expect("they are written right"))
+}
+
+/// Whether an address is a machine's, and routers forward what comes from it.
+pub fn is_somebodys(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let first = v4.octets()[0];
+            !(first == 0 || first == 127 || first >= 224 || v4.is_link_local())
+        }
+        IpAddr::V6(v6) => !(v6.is_multicast() || v6.is_unicast_link_local() || v6.to_ipv4().is_some()),
+    }
+}
+
 /// The first and last address of every run that a set of the policy has, and their neighbours. Sets as large as the
 /// internet have many borders, and are told apart by any of them.
 pub fn addresses(policy: &Policy) -> Vec<IpAddr> {
@@ -32,7 +69,8 @@ pub fn near_a_line(policy: &Policy, dice: &mut Dice) -> Option<(IpAddr, IpAddr, 
     (source.is_ipv4() == destination.is_ipv4()).then_some((source, destination, range.bank, port))
 }
 
-fn near(set: &AddressSet, dice: &mut Dice) -> Option<IpAddr> {
+/// An end of a run of a set, or now and then its neighbour; `None` where it has none.
+pub fn near(set: &AddressSet, dice: &mut Dice) -> Option<IpAddr> {
     let nets: Vec<_> = set.iter().take(50).collect();
     let (first, last) = AddressRange::from(*dice.of(&nets)).ends();
     let end = *dice.of(&[first, last]);

@@ -25,7 +25,7 @@ use crate::gate::{Backend, Compiled, InMemory, Written};
 use packet::Packet;
 use site::Site;
 
-pub use borders::{addresses, near_a_line, services};
+pub use borders::{addresses, is_somebodys, near, near_a_line, services, special};
 
 /// Packets through one site.
 const PACKETS: usize = 1_000;
@@ -120,7 +120,8 @@ struct Pools {
 
 impl Pools {
     fn of(policy: &Policy) -> Self {
-        let (v4, v6) = addresses(policy).into_iter().filter(is_somebodys).partition(IpAddr::is_ipv4);
+        let (v4, v6) =
+            addresses(policy).into_iter().filter(|address| is_somebodys(*address)).partition(IpAddr::is_ipv4);
         let mut services = services(policy);
         services.extend([(Bank::Tcp, 1), (Bank::Udp, 53), (Bank::Icmp, 0x0d00), (Bank::Ip, 103)]);
         Self { v4, v6, services }
@@ -193,23 +194,12 @@ fn is_judged_by_policy(policy: &Policy, packet: &Packet) -> bool {
     let Packet { source, destination, .. } = *packet;
     let impossible =
         source == destination || policy.own.contains(source) || policy.broadcasts.contains(source);
-    !impossible && is_somebodys(&source) && is_reachable(policy, destination)
-}
-
-/// Whether an address is neither a group's nor one that cannot be on a wire.
-fn is_somebodys(address: &IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let first = v4.octets()[0];
-            !(first == 0 || first == 127 || first >= 224 || v4.is_link_local())
-        }
-        IpAddr::V6(v6) => !(v6.is_multicast() || v6.is_unicast_link_local() || v6.to_ipv4().is_some()),
-    }
+    !impossible && is_somebodys(source) && is_reachable(policy, destination)
 }
 
 /// Whether a packet may go there: to somebody, or to all and to groups, which are this host among others.
 fn is_reachable(policy: &Policy, address: IpAddr) -> bool {
-    is_somebodys(&address) || address.is_multicast() || policy.broadcasts.contains(address)
+    is_somebodys(address) || address.is_multicast() || policy.broadcasts.contains(address)
 }
 
 #[cfg(test)]

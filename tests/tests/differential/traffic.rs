@@ -14,29 +14,6 @@ use cmgate_tests::frames::{
 
 use cmgate_tests::lines as borders;
 
-/// Addresses that are something else than somebody's.
-const SPECIAL: &[&str] = &[
-    "0.0.0.0",
-    "0.1.2.3",
-    "127.0.0.1",
-    "169.254.1.1",
-    "224.0.0.1",
-    "239.1.0.7",
-    "240.0.0.1",
-    "255.255.255.255",
-    "8.8.8.8",
-    "172.16.9.9",
-    "::",
-    "::1",
-    "::ffff:10.20.0.10",
-    "fe80::5",
-    "fe80::20",
-    "ff02::1",
-    "ff02::1:2",
-    "ff02::1:ff00:20",
-    "2a00::1",
-];
-
 /// Ports that mean something to the engine beside what the policy names.
 const PORTS: &[u16] = &[0, 53, 67, 68, 69, 546, 547, 1023, 1024, 2000, 40_000, 40_001];
 
@@ -56,8 +33,7 @@ pub struct Traffic {
 impl Traffic {
     /// Traffic that meets these policies at their borders.
     pub fn about(policies: Vec<Policy>, dice: Dice) -> Self {
-        let mut addresses: Vec<IpAddr> =
-            SPECIAL.iter().map(|text| text.parse().expect("they are written right")).collect();
+        let mut addresses: Vec<IpAddr> = borders::special().collect();
         let mut ports = PORTS.to_vec();
         for policy in &policies {
             addresses.extend(borders::addresses(policy));

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use cmgate::compiler::policy::{Policy, SetId};
+use cmgate_tests::lines::is_somebodys;
 
 use crate::step::Way;
 use crate::worlds::World;
@@ -52,17 +53,6 @@ impl Rows {
     /// Whether a packet between the two may be on a wire.
     pub fn is_plain(&self, source: IpAddr, destination: IpAddr) -> bool {
         source != destination && is_somebodys(source) && !self.policy.broadcasts.contains(source)
-    }
-}
-
-/// Whether an address is a machine's, and routers forward what comes from it.
-pub fn is_somebodys(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let first = v4.octets()[0];
-            !(first == 0 || first == 127 || first >= 224 || v4.is_link_local())
-        }
-        IpAddr::V6(v6) => !(v6.is_multicast() || v6.is_unicast_link_local() || v6.to_ipv4().is_some()),
     }
 }
 

@@ -13,43 +13,22 @@
 //! - what is not IP, VLAN tags, frames whose lengths lie, late fragments before the first: the stack, not the table,
 //!   judges them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use cmgate::compiler::policy::{Line, Policy};
-use cmgate::config::{AddressRange, AddressSet};
 use cmgate_common::layout::image::Bank;
 use cmgate_tests::dice::Dice;
 use cmgate_tests::frames::{
     Extension, Frame, dhcp_answer, dhcp_request, echo_reply, echo_request, icmp, membership,
     parameter_problem, protocol, redirect, solicitation, tcp, time_exceeded, too_big, udp, unreachable,
 };
+use cmgate_tests::lines::{self as borders, is_somebodys};
 
-use crate::rows::{Rows, ends, is_somebodys};
+use crate::rows::{Rows, ends};
 use crate::step::{Step, Way};
 
-/// Addresses that are something else than somebody's.
-const SPECIAL: [&str; 20] = [
-    "0.0.0.0",
-    "0.1.2.3",
-    "127.0.0.1",
-    "169.254.1.1",
-    "224.0.0.1",
-    "239.1.0.7",
-    "240.0.0.1",
-    "255.255.255.255",
-    "8.8.8.8",
-    "172.16.9.9",
-    "::",
-    "::1",
-    "::ffff:10.20.0.10",
-    "fe80::5",
-    "fe80::20",
-    "ff02::1",
-    "ff02::1:2",
-    "ff02::1:ff00:20",
-    "2a00::1",
-    "10.0.0.77",
-];
+/// Of the failsafe's network, and no system's.
+const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 77));
 
 /// ICMP types of both families that mean something, and some that do not.
 const KINDS: [u8; 19] = [0, 3, 4, 5, 8, 11, 12, 13, 14, 1, 2, 128, 129, 130, 133, 135, 136, 137, 143];
@@ -74,19 +53,12 @@ pub struct Talk<'a> {
 
 impl<'a> Talk<'a> {
     pub fn about(policy: &'a Policy, rows: Rows, dice: Dice) -> Self {
-        let mut addresses: Vec<IpAddr> =
-            SPECIAL.iter().map(|text| text.parse().expect("they are written right")).collect();
-        let sets = policy.sets.iter().filter(|set| set.len() < 50).chain([&policy.own, &policy.broadcasts]);
-        for net in sets.flat_map(AddressSet::iter) {
-            let (first, last) = AddressRange::from(net).ends();
-            addresses.extend([step(first, -1), Some(first), Some(last), step(last, 1)].into_iter().flatten());
-        }
+        let mut addresses: Vec<IpAddr> = borders::special().chain([STRANGER]).collect();
+        addresses.extend(borders::addresses(policy));
         addresses.sort_unstable();
         addresses.dedup();
         let (v4, v6) = addresses.into_iter().partition(IpAddr::is_ipv4);
-        let services = policy.lines.iter().flat_map(|line| &line.services);
-        let services =
-            services.flat_map(|range| [(range.bank, range.first), (range.bank, range.last)]).collect();
+        let services = borders::services(policy);
         Self { policy, rows, dice, v4, v6, services, fresh: 20_000 }
     }
 
@@ -181,28 +153,10 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Ends and a service that a random line is about, or a step beside what it names.
+    /// Different ends and a service that a random line is about, or a step beside what it names.
     fn line(&mut self) -> Option<(IpAddr, IpAddr, Bank, u16)> {
-        let policy = self.policy;
-        let line: &Line = self.dice.of(&policy.lines);
-        let source = self.near(&policy.sets[line.sources.0 as usize])?;
-        let destination = self.near(&policy.sets[line.destinations.0 as usize])?;
-        let range = self.dice.of(&line.services);
-        let port = *self.dice.of(&[range.first, range.last]);
-        let port = if self.dice.chance(90) { port } else { port ^ 1 };
-        (source.is_ipv4() == destination.is_ipv4() && source != destination).then_some((
-            source,
-            destination,
-            range.bank,
-            port,
-        ))
-    }
-
-    fn near(&mut self, set: &AddressSet) -> Option<IpAddr> {
-        let nets: Vec<_> = set.iter().take(50).collect();
-        let (first, last) = AddressRange::from(*self.dice.of(&nets)).ends();
-        let end = *self.dice.of(&[first, last]);
-        if self.dice.chance(90) { Some(end) } else { step(end, *self.dice.of(&[-1, 1])) }
+        borders::near_a_line(self.policy, &mut self.dice)
+            .filter(|(source, destination, ..)| source != destination)
     }
 
     /// Two machines and a service; often the first may ask the second for it. What the host itself asks is among them.
@@ -336,8 +290,8 @@ impl<'a> Talk<'a> {
             return self.two();
         }
         let line = *self.dice.of(&lines);
-        let source = self.near(&self.policy.sets[line.sources.0 as usize])?;
-        let destination = self.near(&self.policy.sets[line.destinations.0 as usize])?;
+        let source = borders::near(&self.policy.sets[line.sources.0 as usize], &mut self.dice)?;
+        let destination = borders::near(&self.policy.sets[line.destinations.0 as usize], &mut self.dice)?;
         let here = self.rows.is_here(source) && self.rows.is_here(destination);
         let fit = source.is_ipv4() == destination.is_ipv4() && source != destination && !here;
         (fit && is_somebodys(source) && is_somebodys(destination)).then_some((
@@ -435,12 +389,4 @@ impl<'a> Talk<'a> {
 
 fn swapped(one: IpAddr, other: IpAddr) -> String {
     format!("{other} > {one}")
-}
-
-/// The address before or after; `None` where the family has none.
-fn step(address: IpAddr, by: i32) -> Option<IpAddr> {
-    match address {
-        IpAddr::V4(v4) => v4.to_bits().checked_add_signed(by).map(|bits| IpAddr::V4(bits.into())),
-        IpAddr::V6(v6) => v6.to_bits().checked_add_signed(by.into()).map(|bits| IpAddr::V6(bits.into())),
-    }
 }
