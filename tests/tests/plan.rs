@@ -13,6 +13,7 @@ use cmgate_tests::{
     binary,
     client::{self, Outcome},
     install::{HOST_FILE, Install, SITE_FILE},
+    metrics::Page,
     needs::LAB_WITH_AGENT,
     netns::Netns,
     scene::{self, LARGE, NOTIFICATION, NOTIFICATION_FLOW, Scene},
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         .test("a_plan_is_what_becomes_of_packets", LAB_WITH_AGENT, a_plan_is_what_becomes_of_packets)
         .test("a_plan_tells_what_may_no_longer_leave", LAB_WITH_AGENT, what_may_no_longer_leave)
         .test("a_plan_tells_who_would_be_locked_out", LAB_WITH_AGENT, who_would_be_locked_out)
+        .test("a_plan_tells_what_audit_has_let_through", LAB_WITH_AGENT, what_audit_has_let_through)
         .test("whoever_may_only_read_asks_the_agent", LAB_WITH_AGENT, whoever_may_only_read_asks_the_agent)
         .run()
 }
@@ -311,6 +313,58 @@ fn who_would_be_locked_out() -> Result<()> {
     ensure!(cut(&session)? && cut(&asked)?, "{next}");
     let staying = connection(client, 443)?;
     ensure!(!cut(&staying)?, "{next}");
+    Ok(())
+}
+
+fn what_audit_has_let_through() -> Result<()> {
+    let tried = "\n[[allow]]\nname = \"tried\"\nmode = \"audit\"\nfrom = [\"client\"]\nto = [\"mp01\"]\nservices = [\"tcp/445\"]\n";
+    let audited = |site: &str| site.replace("name = \"clients\"\n", "name = \"clients\"\nmode = \"audit\"\n");
+    let scene = Scene::host(scene::HOST, &format!("{}{tried}", scene::SITE))?;
+    let Hosted { client, host, .. } = &scene.lab;
+    let agent = scene.start()?;
+    let to = SocketAddr::from((SERVER.v4, 445));
+    let asked =
+        client.run(|| TcpStream::connect_timeout(&to, LIMIT))?.context("audit lets nothing through")?;
+    let port = asked.local_addr()?.port();
+    let ends = (CLIENT.v4.into(), SERVER.v4.into());
+    let plan_with = |site: &str| -> Result<Value> {
+        write_next(&scene.install, |text| text, site)?;
+        let (next, code) = plan(&scene.install, host, NEXT)?;
+        ensure!(code == CHANGES, "{code:?}: {next}");
+        Ok(next)
+    };
+
+    let kept = plan_with(&format!("{}{}", scene::SITE, tried.replace("audit", "enforce")))?;
+    ensure!(list(&kept, "admitted").all(|line| line["audited"] == true), "{kept}");
+    ensure!(listed(&kept, "admitted", "arriving", ends, 445).as_deref() == Some("allow/tried"), "{kept}");
+    ensure!(list(&kept, "cut").count() == 0 && list(&kept, "audit_ends").count() == 0, "{kept}");
+
+    let ended = plan_with(scene::SITE)?;
+    ensure!(listed(&ended, "audit_ends", "arriving", ends, 445).as_deref() == Some("allow/tried"), "{ended}");
+    ensure!(list(&ended, "denied").count() == 0, "{ended}");
+    let cut: Vec<_> = list(&ended, "cut").collect();
+    ensure!(cut.len() == 1 && cut[0]["audited"] == true && cut[0]["flow"] == "allow/tried", "{ended}");
+    ensure!(cut[0]["initiator_port"] == port && cut[0]["reason"] == "service", "{ended}");
+    let counted = |plan: &Value| plan["would_drop"][0]["packets"].as_u64().unwrap_or(0);
+    ensure!(ended["would_drop"][0]["reason"] == "service" && counted(&ended) >= 2, "{ended}");
+
+    // A system in audit lets all through that it says, and an audited machine cuts nothing.
+    let begun = plan_with(&audited(scene::SITE))?;
+    let lines: Vec<_> = list(&begun, "audit_begins").collect();
+    ensure!(!lines.is_empty() && lines.iter().all(|line| line["flow"].is_null()), "{begun}");
+    let from_client = |port| listed(&begun, "audit_begins", "arriving", ends, port);
+    ensure!(from_client(446).is_some() && from_client(443).is_none(), "{begun}");
+    ensure!(list(&begun, "cut").count() == 0, "{begun}");
+    write_next(&scene.install, |text| format!("mode = \"audit\"\n{text}"), scene::SITE)?;
+    let (machine, _) = plan(&scene.install, host, NEXT)?;
+    ensure!(list(&machine, "cut").count() == 0 && machine["settings"][0]["setting"] == "mode", "{machine}");
+
+    // The plan is what becomes of it.
+    agent.after(|| scene.install.write(SITE_FILE, scene::SITE))?;
+    client::connect(client, to, SILENCE)?.must_be_silent("what audit has let through")?;
+    let before = scene.page()?;
+    (&asked).write_all(b"after")?;
+    Page::wait_for(host, LIMIT, |page| page.dropped("service") > before.dropped("service"))?;
     Ok(())
 }
 

@@ -69,6 +69,7 @@ pub use seed::SeededFlow;
 pub use shadow::Disagreement;
 pub use stopwatch::{Draw, Stopwatch, Timed};
 pub use sys::give_back_freed_memory;
+pub use ticks::per_second as ticks_per_second;
 pub use trial::{Term, Trial};
 
 /// The id of the XDP program on an interface; `None` where there is none, or nobody can say.

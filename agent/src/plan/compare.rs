@@ -25,6 +25,11 @@ pub enum Turn {
     Denied,
     /// Admitted before and after, by another flow.
     Moved,
+    /// Let through before by audit of an allow or a system, and dropped. Where a whole machine is in audit, on either side, this
+    /// and the next are not told: they would be all that nothing admits.
+    AuditEnds,
+    /// Dropped before, and let through by such.
+    AuditBegins,
 }
 
 /// Where packets meet the gate.
@@ -49,6 +54,8 @@ pub struct Change {
     pub before: Option<String>,
     /// The flow that admits them; `None` where none does.
     pub after: Option<String>,
+    /// Whether, of what is newly admitted, it passed already, and of what is newly denied, it passes all the same: by audit.
+    pub audited: bool,
     /// Who sends them. Of one family.
     pub sources: AddressSet,
     /// To whom.
@@ -165,6 +172,7 @@ impl Pass<'_> {
                 changes.push(Change {
                     turn: *turn,
                     way,
+                    audited: self.audits(*turn, *before, *after),
                     interfaces: interfaces.to_vec(),
                     before: self.live.flow(*before).map(str::to_owned),
                     after: self.candidate.flow(*after).map(str::to_owned),
@@ -250,10 +258,27 @@ impl<'a> Pairs<'a> {
 impl Pass<'_> {
     fn turn(&self, before: Fate, after: Fate) -> Option<Turn> {
         match (before, after) {
-            (Fate::Denied, Fate::Denied) => None,
-            (Fate::Denied, _) => Some(Turn::Admitted),
-            (_, Fate::Denied) => Some(Turn::Denied),
+            (Fate::Denied, Fate::Denied) | (Fate::Audited(_), Fate::Audited(_)) => None,
+            (Fate::Audited(_), Fate::Denied) => self.in_part(Turn::AuditEnds),
+            (Fate::Denied, Fate::Audited(_)) => self.in_part(Turn::AuditBegins),
+            (Fate::Denied | Fate::Audited(_), _) => Some(Turn::Admitted),
+            (_, Fate::Denied | Fate::Audited(_)) => Some(Turn::Denied),
             _ => (self.live.flow(before) != self.candidate.flow(after)).then_some(Turn::Moved),
+        }
+    }
+
+    /// A turn of what is in audit, where not the whole machine is.
+    fn in_part(&self, turn: Turn) -> Option<Turn> {
+        (!self.live.flags.audit() && !self.candidate.flags.audit()).then_some(turn)
+    }
+
+    /// See [`Change::audited`].
+    fn audits(&self, turn: Turn, before: Fate, after: Fate) -> bool {
+        let passes = |side: &Side<'_>, fate| matches!(fate, Fate::Audited(_)) || side.flags.audit();
+        match turn {
+            Turn::Admitted => passes(self.live, before),
+            Turn::Denied => passes(self.candidate, after),
+            Turn::Moved | Turn::AuditEnds | Turn::AuditBegins => false,
         }
     }
 }

@@ -9,7 +9,8 @@ use cmgate_common::layout::control::{Slot, Timeouts};
 use cmgate_common::layout::entry::{Line, Meta, State, Table, word};
 use cmgate_common::memory::Memory;
 use cmgate_common::packet::{protocol, tcp};
-use cmgate_common::reason::{Decision, Reason};
+use cmgate_common::reason::{Action, Decision, Reason, settle};
+use cmgate_common::tables::Tables as _;
 use serde::{Deserialize, Serialize};
 
 use crate::datapath::{Enforced, FlowCounters, KnownFlow};
@@ -43,8 +44,12 @@ pub struct Cut {
     pub responder_port: u16,
     /// The smallest system that holds the responder.
     pub responder_system: Option<String>,
-    /// The flow that admits it now; none for what this host opened freely.
+    /// The flow that admits it now, or the audited allow that lets it through; none for what this host opened freely, and for
+    /// what passes by an audited system or machine.
     pub flow: Option<String>,
+    /// Whether nothing admits it now: it passes by audit.
+    #[serde(default)]
+    pub audited: bool,
     /// Seconds since its last packet; not known of a socket whose other end asked.
     pub idle: Option<u64>,
     /// Why its next packet would be dropped.
@@ -58,9 +63,9 @@ pub struct RunBy {
     pub kind: Kind,
     /// In words.
     pub name: String,
-    /// Whether it is admitted now.
+    /// Whether it passes now, by audit too.
     pub admitted_now: bool,
-    /// Whether it would be.
+    /// Whether it would.
     pub admitted: bool,
     /// Why, or why not.
     pub reason: String,
@@ -112,7 +117,8 @@ impl<'a> Judges<'a> {
             let Some(reason) = self.candidate.refuses(flow, row).filter(|_| !over) else { continue };
             let id = flow.flow.and_then(|counter| live.flows.get(counter as usize).cloned());
             let cut = self.cut(flow.protocol, flow.initiator, flow.responder, id, reason);
-            cuts.push((flow.idle, Cut { idle: Some(flow.idle.as_secs()), ..cut }));
+            let audited = !self.live.answers(flow, row).reason.admits();
+            cuts.push((flow.idle, Cut { idle: Some(flow.idle.as_secs()), audited, ..cut }));
         }
         cuts.sort_by_key(|(idle, _)| *idle);
         cuts.into_iter().map(|(_, cut)| cut).collect()
@@ -128,9 +134,10 @@ impl<'a> Judges<'a> {
             let frame = segment(socket.protocol, ends[0], ends[1]);
             let row = (self.row)(socket.remote.ip());
             let (now, then) = (self.live.decide(&frame, row), self.candidate.decide(&frame, row));
-            if now.reason.admits() && !then.reason.admits() {
+            if self.live.passes(now) && !self.candidate.passes(then) {
                 let id = self.flows.get(now.verdict.flow() as usize).filter(|_| !now.verdict.is_none());
-                cuts.push(self.cut(socket.protocol, ends[0], ends[1], id.cloned(), then.reason));
+                let cut = self.cut(socket.protocol, ends[0], ends[1], id.cloned(), then.reason);
+                cuts.push(Cut { audited: !now.reason.admits(), ..cut });
             }
         }
         cuts
@@ -147,14 +154,17 @@ impl<'a> Judges<'a> {
             };
             // What comes in elsewhere meets no gate.
             let Some((row, _)) = row else { continue };
-            let [now, then] =
-                [&self.live, &self.candidate].map(|side| side.decide(&packet.frame, *row).reason);
+            let judged = |side: &Engine| {
+                let decision = side.decide(&packet.frame, *row);
+                (side.passes(decision), decision.reason)
+            };
+            let ((now, _), (then, reason)) = (judged(&self.live), judged(&self.candidate));
             found.push(RunBy {
                 kind: packet.kind,
                 name: packet.name.clone(),
-                admitted_now: now.admits(),
-                admitted: then.admits(),
-                reason: then.name().to_owned(),
+                admitted_now: now,
+                admitted: then,
+                reason: reason.name().to_owned(),
             });
         }
         found
@@ -178,6 +188,7 @@ impl<'a> Judges<'a> {
             responder_port: responder.1,
             responder_system: system(responder.0),
             flow,
+            audited: false,
             idle: None,
             reason: reason.name().to_owned(),
         }
@@ -232,14 +243,24 @@ impl Engine {
         engine::ingress(&mut &*frame, &self.0, row)
     }
 
+    /// Whether a packet goes on: admitted, or by audit.
+    fn passes(&self, decision: Decision) -> bool {
+        matches!(settle(decision.reason, decision.audited, self.0.slot().flags).0, Action::Pass)
+    }
+
     /// Why the flow's next answer, coming in on the interface in `row`, would be dropped; `None` where it would not.
     fn refuses(&self, flow: &KnownFlow, row: u32) -> Option<Reason> {
+        let decision = self.answers(flow, row);
+        (!self.passes(decision)).then_some(decision.reason)
+    }
+
+    /// What becomes of the flow's next answer.
+    fn answers(&self, flow: &KnownFlow, row: u32) -> Decision {
         let mut line = flow.line;
         line[word::META] = Meta(line[word::META]).in_generation(1).0;
         self.0.hold(Table::Answered, line, flow.protocol == protocol::TCP, flow.initiator.1);
         let frame = segment(flow.protocol, flow.responder, flow.initiator);
-        let decision = engine::ingress(&mut frame.as_slice(), &self.0, row);
-        (!decision.reason.admits()).then_some(decision.reason)
+        engine::ingress(&mut frame.as_slice(), &self.0, row)
     }
 }
 

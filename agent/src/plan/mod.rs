@@ -16,7 +16,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use cmgate_common::layout::control::Flags;
@@ -37,7 +37,7 @@ use crate::observation::agent::PolicySource;
 use self::compare::Turn;
 use self::cuts::Judges;
 use self::names::Names;
-use self::report::{Lines, Plan};
+use self::report::{Lines, Plan, WouldDrop};
 use self::side::Side;
 
 /// What stands below a root of pins, as far as a plan needs it.
@@ -47,6 +47,10 @@ pub struct Standing {
     pub enforced: Option<Enforced>,
     /// What each flow id carried.
     pub counters: Vec<FlowCounters>,
+    /// What audit has let through, by reason.
+    pub would_drop: Vec<WouldDrop>,
+    /// Whether that generation waits to be confirmed.
+    pub on_trial: bool,
 }
 
 impl Standing {
@@ -56,8 +60,16 @@ impl Standing {
     /// [`datapath::Error::Permission`] for whoever may not; others where what is pinned is not this agent's.
     pub fn read(pins: &Path) -> Result<Self, datapath::Error> {
         let Some(enforced) = datapath::enforced(pins)? else { return Ok(Self::default()) };
-        let counters = datapath::inspect(pins)?.map(|live| live.flows).unwrap_or_default();
-        Ok(Self { enforced: Some(enforced), counters })
+        let Some(live) = datapath::inspect(pins)? else { return Ok(Self::default()) };
+        let mut would_drop: BTreeMap<&str, u64> = BTreeMap::new();
+        for counted in live.outcomes.iter().filter(|counted| counted.outcome.verdict() == "would-drop") {
+            *would_drop.entry(counted.outcome.reason().name()).or_default() += counted.count.packets;
+        }
+        let would_drop = would_drop.into_iter();
+        let would_drop =
+            would_drop.map(|(reason, packets)| WouldDrop { reason: reason.to_owned(), packets }).collect();
+        let on_trial = live.trial.is_some_and(|trial| !trial.left.is_zero());
+        Ok(Self { enforced: Some(enforced), counters: live.flows, would_drop, on_trial })
     }
 }
 
@@ -129,6 +141,8 @@ pub fn plan(
     let mut lines = Lines::new(&mut names);
     let admitted = lines.of(&changes, Turn::Admitted, interface);
     let denied = lines.of(&changes, Turn::Denied, interface);
+    let audit_ends = lines.of(&changes, Turn::AuditEnds, interface);
+    let audit_begins = lines.of(&changes, Turn::AuditBegins, interface);
     let mut plan = Plan {
         generation: standing.enforced.as_ref().map(|enforced| enforced.slot.generation),
         losing: cuts::losing(&standing.counters, &denied, &flows, SystemTime::now()),
@@ -136,6 +150,9 @@ pub fn plan(
         systems: names.used(),
         admitted,
         denied,
+        audit_ends,
+        audit_begins,
+        on_trial: standing.on_trial,
         ..Plan::default()
     };
     if let Some(enforced) = &standing.enforced {
@@ -146,14 +163,22 @@ pub fn plan(
         plan.essentials = judges.essentials(&around.essentials.packets, &rows);
         plan.unknown.clone_from(&around.essentials.unknown);
         plan.settings = settings::of_flags(enforced.slot.flags, parameters.flags);
+        let ends = enforced.slot.flags.audit() && !parameters.flags.audit() || !plan.audit_ends.is_empty();
+        if ends {
+            plan.would_drop.clone_from(&standing.would_drop);
+        }
         let timeouts = datapath::timeouts(&parameters.idle)?;
-        plan.settings.extend(settings::of_timeouts(&enforced.slot.timeouts, &timeouts));
+        let per_second = datapath::ticks_per_second()?;
+        let span = |ticks| Duration::from_millis(u64::from(ticks) * 1000 / per_second);
+        plan.settings.extend(settings::of_timeouts(&enforced.slot.timeouts, &timeouts, span));
         let guarded = attached.iter().map(|nic| nic.name.clone()).collect();
         plan.settings.extend(settings::of_interfaces(&guarded, &wanted));
     }
     plan.changes = !(plan.settings.is_empty()
         && plan.admitted.is_empty()
         && plan.denied.is_empty()
+        && plan.audit_ends.is_empty()
+        && plan.audit_begins.is_empty()
         && plan.moved.is_empty()
         && plan.cut.is_empty())
         || plan.generation.is_none();

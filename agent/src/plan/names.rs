@@ -13,7 +13,7 @@ pub const ANY: &str = "any";
 /// A set of addresses: one end of a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// Systems all of whose addresses (of the family) are in it; `host` is this machine, `internet` every globally
+    /// Systems all of whose addresses (of the family) are in it, but for this machine's own; `host` is this machine, `internet` every globally
     /// routable address in no system, `any` every address there can be at this end.
     pub systems: Vec<String>,
     /// What else is in it, as prefixes.
@@ -41,6 +41,7 @@ impl Place {
 pub struct Names {
     /// From the largest to the smallest, so that a network is named before the hosts in it.
     known: Vec<(String, AddressSet)>,
+    own: AddressSet,
     used: BTreeSet<String>,
 }
 
@@ -64,7 +65,7 @@ impl Names {
         known.sort_by_key(|(_, addresses)| std::cmp::Reverse(size(addresses)));
         // A machine that is a system goes by the system's name.
         known.push(("host".to_owned(), own.clone()));
-        Self { known, used: BTreeSet::new() }
+        Self { known, own: own.clone(), used: BTreeSet::new() }
     }
 
     /// Names a set of one family.
@@ -76,7 +77,7 @@ impl Names {
         let mut named = AddressSet::default();
         let mut place = Place::default();
         for (name, addresses) in &self.known {
-            let addresses = of_family(addresses, v4);
+            let addresses = self.stands_for(&of_family(addresses, v4));
             if addresses.is_empty() || !covers(set, &addresses) || covers(&named, &addresses) {
                 continue;
             }
@@ -93,6 +94,12 @@ impl Names {
         place
     }
 
+    /// What a name says of addresses: this machine's own say `host` for themselves, unless the name has no other.
+    fn stands_for(&self, addresses: &AddressSet) -> AddressSet {
+        let others = difference(addresses, &self.own);
+        if others.is_empty() { addresses.clone() } else { others }
+    }
+
     /// The system that holds an address: the smallest of them.
     #[must_use]
     pub fn of_address(&self, address: std::net::IpAddr) -> Option<&str> {
@@ -105,7 +112,10 @@ impl Names {
     #[must_use]
     pub fn used(&self) -> BTreeMap<String, Vec<String>> {
         let used = self.known.iter().filter(|(name, _)| self.used.contains(name));
-        used.map(|(name, set)| (name.clone(), set.iter().map(|net| net.to_string()).collect())).collect()
+        used.map(|(name, set)| {
+            (name.clone(), self.stands_for(set).iter().map(|net| net.to_string()).collect())
+        })
+        .collect()
     }
 }
 
@@ -162,7 +172,7 @@ mod tests {
             ("mp01".to_owned(), set(&["10.1.1.20/32"])),
         ];
         known.push(("host".to_owned(), set(&["10.1.1.20/32", "10.9.9.9/32"])));
-        Names { known, used: BTreeSet::new() }
+        Names { known, ..Names::default() }
     }
 
     #[test]
@@ -191,5 +201,21 @@ mod tests {
         assert_eq!(names.place(&set(&["10.1.1.20/32", "10.9.9.9/32"]), false).systems, ["mp01", "host"]);
         assert_eq!(names.of_address("10.20.4.1".parse().unwrap()), Some("branch"));
         assert_eq!(names.of_address("10.9.9.9".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn a_machine_within_a_network_breaks_its_name_in_no_pieces() {
+        let mut names = Names { own: set(&["10.20.0.1/32"]), ..names() };
+        let others = difference(&set(&["10.20.0.0/16"]), &names.own);
+        let place = names.place(&others, false);
+        assert_eq!((place.systems, place.addresses.len()), (vec!["clients".to_owned()], 0));
+        let listed =
+            names.used()["clients"].iter().map(|net| net.parse::<IpNet>().unwrap()).collect::<AddressSet>();
+        assert!(!listed.contains("10.20.0.1".parse().unwrap()), "a tool takes the name for what is meant");
+        let place = names.place(&set(&["10.20.0.0/16"]), false);
+        assert_eq!(
+            (place.systems, place.addresses),
+            (vec!["clients".to_owned()], vec!["10.20.0.1/32".to_owned()])
+        );
     }
 }

@@ -20,6 +20,9 @@ pub struct Plan {
     pub changes: bool,
     /// The generation compared with; `None` where none rules, and all that is admitted is new.
     pub generation: Option<u32>,
+    /// Whether that generation is on trial, so that another one may rule before long.
+    #[serde(default)]
+    pub on_trial: bool,
     /// What is wrong with the files; where there is something, nothing is compared.
     pub errors: Vec<String>,
     /// Settings that would change.
@@ -28,6 +31,15 @@ pub struct Plan {
     pub admitted: Vec<Listed>,
     /// What is admitted now and would be dropped.
     pub denied: Vec<Listed>,
+    /// What passes now by audit of an allow or a system, admitted by nothing, and would be dropped.
+    #[serde(default)]
+    pub audit_ends: Vec<Listed>,
+    /// What is dropped now, and would pass by such.
+    #[serde(default)]
+    pub audit_begins: Vec<Listed>,
+    /// Where audit ends: what it has let through since the counters were made.
+    #[serde(default)]
+    pub would_drop: Vec<WouldDrop>,
     /// What is admitted now and would be by another flow.
     pub moved: Vec<Moved>,
     /// The systems named above, and what they stand for.
@@ -42,12 +54,25 @@ pub struct Plan {
     pub losing: Vec<Losing>,
 }
 
+/// Packets that were counted as would-drop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WouldDrop {
+    /// Why they would have been dropped.
+    pub reason: String,
+    /// How many.
+    pub packets: u64,
+}
+
 /// Every packet of some sources to some destinations that asks for some services.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// Of what is admitted the flow that would admit it, of what is denied the one that does now; `None` where packets
-    /// leave without being judged.
+    /// leave without being judged. Of what passes by audit the audited allow, and `None` where a system is audited.
     pub flow: Option<String>,
+    /// Of what is newly admitted, that it passes already, and of what is newly denied, that it would pass all the same: by
+    /// audit.
+    #[serde(default)]
+    pub audited: bool,
     /// `arriving` or `leaving`.
     pub way: String,
     /// Interfaces that it comes in on; empty for all.
@@ -109,10 +134,14 @@ impl<'n> Lines<'n> {
         let mut lines: Vec<Listed> = Vec::new();
         let mut by_words: HashMap<Listed, Vec<usize>> = HashMap::new();
         for change in changes.iter().filter(|change| change.turn == turn) {
-            let flow = if turn == Turn::Admitted { &change.after } else { &change.before };
+            let flow = match turn {
+                Turn::Admitted | Turn::AuditBegins => &change.after,
+                Turn::Denied | Turn::Moved | Turn::AuditEnds => &change.before,
+            };
             let v4 = !change.sources.v4().is_empty();
             let listed = Listed {
                 flow: flow.clone(),
+                audited: change.audited,
                 way: change.way.name().to_owned(),
                 interfaces: change.interfaces.iter().map(|row| interface(*row)).collect(),
                 families: vec![if v4 { "ipv4" } else { "ipv6" }.to_owned()],

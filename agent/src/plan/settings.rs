@@ -1,6 +1,7 @@
 //! How decisions would be carried out otherwise: mode, transit, egress, time-outs, guarded interfaces.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use cmgate_common::layout::control::{Flags, Timeouts};
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ pub fn of_flags(live: Flags, candidate: Flags) -> Vec<Setting> {
         let means = if candidate.audit() {
             "nothing is dropped any more: what would be is reported"
         } else {
-            "what was only reported is dropped"
+            "whatever nothing admits is dropped from then on, and was let through until now"
         };
         changed.push(setting("mode", [mode(live), mode(candidate)], means));
     }
@@ -56,9 +57,9 @@ pub fn of_flags(live: Flags, candidate: Flags) -> Vec<Setting> {
     changed
 }
 
-/// The time-outs that differ.
+/// The time-outs that differ. `span`: how long so many ticks are.
 #[must_use]
-pub fn of_timeouts(live: &Timeouts, candidate: &Timeouts) -> Vec<Setting> {
+pub fn of_timeouts(live: &Timeouts, candidate: &Timeouts, span: impl Fn(u32) -> Duration) -> Vec<Setting> {
     type Field = fn(&Timeouts) -> u32;
     let fields: [(&str, Field); 4] = [
         ("flow-table.tcp-established", |timeouts| timeouts.tcp_established),
@@ -67,9 +68,9 @@ pub fn of_timeouts(live: &Timeouts, candidate: &Timeouts) -> Vec<Setting> {
         ("flow-table.unanswered", |timeouts| timeouts.unanswered),
     ];
     let differing = fields.into_iter().filter(|(_, field)| field(live) != field(candidate));
-    let ticks = |number: u32| format!("{number} ticks");
+    let words = |ticks: u32| format!("{:?}", span(ticks));
     let changed = differing.map(|(name, field)| {
-        let (from, to) = (ticks(field(live)), ticks(field(candidate)));
+        let (from, to) = (words(field(live)), words(field(candidate)));
         setting(name, [&from, &to], "known flows live for another time without a packet")
     });
     changed.collect()
@@ -100,8 +101,9 @@ mod tests {
         let names: Vec<_> = told.iter().map(|setting| setting.setting.as_str()).collect();
         assert_eq!(names, ["mode", "transit", "egress"]);
         let timeouts = Timeouts { udp: 7, ..Timeouts::default() };
-        let told = of_timeouts(&timeouts, &Timeouts { udp: 8, ..timeouts });
-        assert_eq!((told.len(), told[0].from.as_str(), told[0].to.as_str()), (1, "7 ticks", "8 ticks"));
+        let span = |ticks| Duration::from_millis(500 * u64::from(ticks));
+        let told = of_timeouts(&timeouts, &Timeouts { udp: 360, ..timeouts }, span);
+        assert_eq!((told.len(), told[0].from.as_str(), told[0].to.as_str()), (1, "3.5s", "180s"));
         let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
         let told = of_interfaces(&set(&["eth0", "eth1"]), &set(&["eth1", "eth2"]));
         assert_eq!(

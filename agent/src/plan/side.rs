@@ -31,8 +31,11 @@ pub enum End {
 /// What becomes of the first packet from one end to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fate {
-    /// It is dropped, or reported in audit mode.
+    /// Nothing admits it.
     Denied,
+    /// Nothing admits it, and it passes: an audited system is at one of its ends, or an audited allow of that number is all that
+    /// would admit it.
+    Audited(Option<u32>),
     /// It passes without being judged.
     Free,
     /// It is admitted by a flow of that number.
@@ -95,9 +98,9 @@ impl Side<'_> {
             (End::Group(source), End::Group(destination)) => {
                 let row = u64::from(source) * u64::from(self.directory.pairs_width);
                 let word = self.word(u64::from(self.directory.pairs) + row + u64::from(destination));
-                PairClass::Judged(Pair(word).class())
+                PairClass::Judged(Pair(word).class(), Pair(word).is_audited())
             }
-            _ => PairClass::Judged(0),
+            _ => PairClass::Judged(0, false),
         }
     }
 
@@ -110,21 +113,30 @@ impl Side<'_> {
     /// What a pair of ends may do with a class of services.
     #[must_use]
     pub fn fate(&self, pair: PairClass, service: u32) -> Fate {
-        let PairClass::Judged(class) = pair else { return Fate::Free };
+        let PairClass::Judged(class, audited) = pair else { return Fate::Free };
+        let otherwise = if audited { Fate::Audited(None) } else { Fate::Denied };
         if class == 0 || service == 0 {
-            return Fate::Denied;
+            return otherwise;
         }
         let row = u64::from(class) * u64::from(self.directory.verdicts_width);
         let verdict = Verdict(self.word(u64::from(self.directory.verdicts) + row + u64::from(service)));
-        if verdict.admits() { Fate::Flow(verdict.flow()) } else { Fate::Denied }
+        if verdict.admits() {
+            Fate::Flow(verdict.flow())
+        } else if verdict.is_audited() {
+            Fate::Audited(Some(verdict.flow()))
+        } else {
+            otherwise
+        }
     }
 
-    /// The flow id of a fate; `None` where no flow admits it.
+    /// The flow id of a fate, of what passes by an audited allow that one's; `None` where there is none.
     #[must_use]
     pub fn flow(&self, fate: Fate) -> Option<&str> {
         match fate {
-            Fate::Flow(number) => self.flows.get(number as usize).map(String::as_str),
-            Fate::Denied | Fate::Free => None,
+            Fate::Flow(number) | Fate::Audited(Some(number)) => {
+                self.flows.get(number as usize).map(String::as_str)
+            }
+            Fate::Denied | Fate::Audited(None) | Fate::Free => None,
         }
     }
 }
@@ -134,6 +146,6 @@ impl Side<'_> {
 pub enum PairClass {
     /// Nothing is judged.
     Free,
-    /// A class of the image; class 0 admits nothing.
-    Judged(u32),
+    /// A class of the image, and whether an audited system is at either end; class 0 admits nothing.
+    Judged(u32, bool),
 }

@@ -24,12 +24,15 @@ impl Plan {
     }
 
     fn write(&self, page: &mut String) -> std::fmt::Result {
+        let trial = if self.on_trial { ", which is on trial" } else { "" };
         match self.generation {
-            Some(generation) if self.changes => writeln!(page, "compared with generation {generation}")?,
+            Some(generation) if self.changes => {
+                writeln!(page, "compared with generation {generation}{trial}")?;
+            }
             Some(generation) => {
                 return writeln!(
                     page,
-                    "nothing would change: the files are what generation {generation} enforces"
+                    "nothing would change: the files are what generation {generation} enforces{trial}"
                 );
             }
             None => writeln!(page, "no gate stands here: compared with nothing, so that all of it is new")?,
@@ -39,6 +42,31 @@ impl Plan {
         }
         group(page, "newly admitted", '+', &self.admitted)?;
         group(page, "newly denied", '-', &self.denied)?;
+        group(
+            page,
+            "audit ends: admitted by nothing, let through until now, and newly dropped",
+            '-',
+            &self.audit_ends,
+        )?;
+        group(
+            page,
+            "audit begins: admitted by nothing, dropped until now, and newly let through",
+            '~',
+            &self.audit_begins,
+        )?;
+        if !self.would_drop.is_empty() {
+            let all: u64 = self.would_drop.iter().map(|counted| counted.packets).sum();
+            let reasons: Vec<_> = self
+                .would_drop
+                .iter()
+                .map(|counted| format!("{} {}", counted.packets, counted.reason))
+                .collect();
+            writeln!(
+                page,
+                "audit has let through {all} packets ({}): `cmgate drops` shows some, `cmgate suggest` what would admit them",
+                reasons.join(", ")
+            )?;
+        }
         if !self.moved.is_empty() {
             writeln!(page, "admitted as before, by another flow: {}", self.moved.len())?;
         }
@@ -63,7 +91,12 @@ impl Plan {
             };
             let from = end(&cut.initiator, cut.initiator_port, &cut.initiator_system);
             let to = end(&cut.responder, cut.responder_port, &cut.responder_system);
-            let flow = cut.flow.as_deref().unwrap_or("opened by this host");
+            let flow = match (&cut.flow, cut.audited) {
+                (Some(flow), true) => format!("{flow}, let through by audit"),
+                (Some(flow), false) => flow.clone(),
+                (None, true) => "let through by audit".to_owned(),
+                (None, false) => "opened by this host".to_owned(),
+            };
             let idle = cut.idle.map(|seconds| format!(", idle {seconds} s")).unwrap_or_default();
             writeln!(page, "  ! {} {from} -> {to}, {flow}{idle}: {}", cut.protocol, cut.reason)?;
         }
@@ -90,11 +123,12 @@ fn group(page: &mut String, heading: &str, sign: char, lines: &[Listed]) -> std:
     if lines.is_empty() {
         return Ok(());
     }
+    let unnamed = if heading.starts_with("audit") { "an audited system" } else { UNJUDGED };
     writeln!(page, "{heading}:")?;
     let of_flow = |one: &Listed, other: &Listed| (&one.way, &one.flow) == (&other.way, &other.flow);
     let flows: Vec<&[Listed]> = lines.chunk_by(of_flow).collect();
     for lines in flows.iter().take(GROUPS) {
-        let flow = lines[0].flow.as_deref().unwrap_or(UNJUDGED);
+        let flow = lines[0].flow.as_deref().unwrap_or(unnamed);
         let leaving = if lines[0].way == "leaving" { ", leaving this host" } else { "" };
         writeln!(page, "  {sign} {flow}{leaving}")?;
         for line in lines.iter().take(LINES) {
@@ -102,11 +136,16 @@ fn group(page: &mut String, heading: &str, sign: char, lines: &[Listed]) -> std:
                 [] => String::new(),
                 names => format!(" on {}", names.join(", ")),
             };
+            let audited = match (line.audited, sign) {
+                (false, _) => "",
+                (true, '+') => "; passes already, in audit",
+                (true, _) => "; passes all the same, in audit",
+            };
             let family =
                 if line.families.len() == 1 { format!(" ({})", line.families[0]) } else { String::new() };
             writeln!(
                 page,
-                "      {} -> {}: {}{interfaces}{family}",
+                "      {} -> {}: {}{interfaces}{family}{audited}",
                 place(&line.sources),
                 place(&line.destinations),
                 some(&line.services)
@@ -147,13 +186,14 @@ mod tests {
     use super::*;
     use crate::guard::Kind;
     use crate::plan::cuts::{Cut, Losing, RunBy};
-    use crate::plan::report::Moved;
+    use crate::plan::report::{Moved, WouldDrop};
     use crate::plan::settings::Setting;
 
     fn listed(flow: &str, from: &[&str], services: &[&str]) -> Listed {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         Listed {
             flow: Some(flow.to_owned()),
+            audited: false,
             way: "arriving".to_owned(),
             interfaces: Vec::new(),
             families: words(&["ipv4", "ipv6"]),
@@ -179,8 +219,17 @@ mod tests {
                 to: "enforce".to_owned(),
                 means: "what was only reported is dropped".to_owned(),
             }],
-            admitted: vec![listed("client:management-point/https/tcp", &["10.21.0.0/16"], &["tcp/443"])],
+            admitted: vec![Listed {
+                audited: true,
+                ..listed("client:management-point/https/tcp", &["10.21.0.0/16"], &["tcp/443"])
+            }],
             denied,
+            audit_ends: vec![
+                Listed { flow: None, ..listed("", &["10.66.0.0/24"], &["tcp/0-79", "tcp/81-65535"]) },
+                listed("allow/tried", &["10.20.9.0/24"], &["udp/7"]),
+            ],
+            audit_begins: vec![listed("allow/trying", &["10.20.9.0/24"], &["udp/8"])],
+            would_drop: vec![WouldDrop { reason: "service".to_owned(), packets: 7 }],
             moved: vec![Moved {
                 way: "arriving".to_owned(),
                 from: Some("allow/a".to_owned()),
@@ -196,9 +245,13 @@ mod tests {
                 responder_port: 443,
                 responder_system: None,
                 flow: None,
+                audited: false,
                 idle: Some(3),
                 reason: "no-state".to_owned(),
-            }],
+            }]
+            .into_iter()
+            .flat_map(|cut| [Cut { audited: true, ..cut.clone() }, cut])
+            .collect(),
             essentials: vec![RunBy {
                 kind: Kind::Session,
                 name: "the session from 10.0.0.2:51234 to 10.1.1.20:22".to_owned(),
@@ -218,5 +271,7 @@ mod tests {
         insta::assert_snapshot!(plan.table());
         let same = Plan { changes: false, generation: Some(4), ..Plan::default() };
         assert_eq!(same.table(), "nothing would change: the files are what generation 4 enforces\n");
+        let tried = Plan { on_trial: true, ..same };
+        assert!(tried.table().ends_with("generation 4 enforces, which is on trial\n"), "{}", tried.table());
     }
 }

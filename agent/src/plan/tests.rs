@@ -33,8 +33,24 @@ struct Judge {
     memory: Memory,
 }
 
-/// What becomes of a packet: nothing admits it, or it passes, by a flow or unjudged.
-type Fate = Option<Option<String>>;
+/// What becomes of a packet.
+#[derive(Clone, Debug, PartialEq)]
+enum Fate {
+    Dropped,
+    /// Nothing admits it, and it passes: by an audited system, or by an audited allow.
+    Audited(Option<String>),
+    /// By a flow, or unjudged.
+    Passes(Option<String>),
+}
+
+impl Fate {
+    fn flow(self) -> Option<String> {
+        match self {
+            Self::Dropped => None,
+            Self::Audited(flow) | Self::Passes(flow) => flow,
+        }
+    }
+}
 
 impl Judge {
     fn of(policy: Policy, flags: Flags) -> Self {
@@ -62,13 +78,19 @@ impl Judge {
             Hook::Ingress => engine::ingress(&mut bytes.as_slice(), &self.memory, packet.row),
             Hook::Egress => match engine::egress(&mut bytes.as_slice(), &self.memory) {
                 Some(decision) => decision,
-                None => return Some(Some(None)),
+                None => return Some(Fate::Passes(None)),
             },
         };
-        let Decision { reason, verdict, .. } = decision;
+        let Decision { reason, verdict, audited } = decision;
+        // What drops for its addresses passes by audit as well, whatever the policy says.
+        let addresses = matches!(reason, Reason::Bogon | Reason::Spoofed | Reason::NotLocal);
         let judged = !matches!(reason, Reason::Always | Reason::Redirect | Reason::Related);
-        let flow = || self.flows.get(verdict.flow() as usize).cloned();
-        judged.then(|| reason.admits().then(flow))
+        let flow = || self.flows.get(verdict.flow() as usize).filter(|_| !verdict.is_none()).cloned();
+        judged.then(|| match (reason.admits(), audited && !addresses) {
+            (true, _) => Fate::Passes(flow()),
+            (false, true) => Fate::Audited(flow()),
+            (false, false) => Fate::Dropped,
+        })
     }
 }
 
@@ -165,15 +187,25 @@ fn check(
     packet: &Packet,
 ) -> Result<bool, TestCaseError> {
     let Some((before, after)) = judged(live, candidate, packet) else { return Ok(false) };
+    let in_part = !live.flags.audit() && !candidate.flags.audit();
     let turn = match (&before, &after) {
-        (None, None) => None,
-        (None, Some(_)) => Some(Turn::Admitted),
-        (Some(_), None) => Some(Turn::Denied),
-        (Some(one), Some(other)) => (one != other).then_some(Turn::Moved),
+        (Fate::Dropped, Fate::Dropped) | (Fate::Audited(_), Fate::Audited(_)) => None,
+        (Fate::Audited(_), Fate::Dropped) => in_part.then_some(Turn::AuditEnds),
+        (Fate::Dropped, Fate::Audited(_)) => in_part.then_some(Turn::AuditBegins),
+        (_, Fate::Passes(_)) if !matches!(before, Fate::Passes(_)) => Some(Turn::Admitted),
+        (Fate::Passes(_), Fate::Dropped | Fate::Audited(_)) => Some(Turn::Denied),
+        (one, other) => (one != other).then_some(Turn::Moved),
+    };
+    let audited = match turn {
+        Some(Turn::Admitted) => live.flags.audit() || matches!(before, Fate::Audited(_)),
+        Some(Turn::Denied) => candidate.flags.audit() || matches!(after, Fate::Audited(_)),
+        _ => false,
     };
     let listed: Vec<&Change> = changes.iter().filter(|change| packet.is_listed(change)).collect();
-    let told = listed.first().map(|change| (change.turn, change.before.clone(), change.after.clone()));
-    let meant = turn.map(|turn| (turn, before.flatten(), after.flatten()));
+    let told = listed
+        .first()
+        .map(|change| (change.turn, change.audited, change.before.clone(), change.after.clone()));
+    let meant = turn.map(|turn| (turn, audited, before.flow(), after.flow()));
     prop_assert_eq!(told, meant, "{:?}", packet);
     prop_assert!(listed.len() <= 1, "{:?} is listed twice", packet);
     Ok(turn.is_some())
