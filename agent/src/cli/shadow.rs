@@ -50,7 +50,7 @@ pub(super) fn run(common: &Common, args: &Args) -> Result<Exit> {
         What::Show { format } => {
             let shown = gate::ask(common, "/v1/shadow", |live| {
                 let flows = flows(gate::some(common, live)?);
-                Ok(Shadow { shadow: None, flows, samples: Vec::new() })
+                Ok(Shadow { shadow: None, flows, samples: Vec::new(), problem: None })
             })?;
             match format {
                 Format::Table => output::print(&shown.table())?,

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use aya::maps::{Array, Map, MapData, RingBuf};
 use cmgate_common::layout::Verdict;
 use cmgate_common::layout::counters::{Event, FlowName, SHADOW_HOOK};
+use cmgate_common::layout::shadow::GENERATION;
 use cmgate_common::reason::Outcome;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -107,7 +108,7 @@ fn read(event: &Event, now: &Moment, names: &Array<MapData, FlowName>) -> Option
         at: now.at(event.time),
         ifindex: event.ifindex,
         length: event.length,
-        generation: event.generation,
+        generation: event.generation & !GENERATION,
         outcome: Outcome::all().nth(event.outcome as usize)?,
         shadow: event.hook & SHADOW_HOOK != 0,
         hook: match event.hook & !SHADOW_HOOK {

@@ -125,6 +125,7 @@ pub struct Datapath {
     /// Slots by whose former content a packet may still be judged, and since when they do not rule.
     may_be_read: [Option<Instant>; SLOTS as usize],
     took_over: bool,
+    ended_shadow: bool,
 }
 
 impl Datapath {
@@ -162,6 +163,7 @@ impl Datapath {
         // Whatever an agent that died left on the links: from here on all of them read the maps that are pinned.
         links::replace_all(&pins, &mut programs)?;
         // Whose files a shadow was made of, only the agent knew that is gone.
+        let ended_shadow = control.shadow().is_some();
         control.cast_shadow(None);
         let mut datapath = Self {
             names: Names::open(&pins)?,
@@ -172,6 +174,7 @@ impl Datapath {
             room,
             control,
             took_over,
+            ended_shadow,
         };
         // Never smaller: what rules must keep its room, and no live flow is lost because a file could not be read.
         let wanted = room.at_least(wanted);
@@ -196,6 +199,12 @@ impl Datapath {
     #[must_use]
     pub const fn took_over(&self) -> bool {
         self.took_over
+    }
+
+    /// Whether a shadow of another agent was found, and ended.
+    #[must_use]
+    pub const fn ended_shadow(&self) -> bool {
+        self.ended_shadow
     }
 
     /// The number of the generation that rules; 0 before the first.

@@ -90,6 +90,12 @@ impl Gate {
         Ok(Self { datapath, sizes, guarded: BTreeMap::new(), judges: Vec::new() })
     }
 
+    /// See [`Datapath::ended_shadow`].
+    #[must_use]
+    pub fn ended_shadow(&self) -> bool {
+        self.datapath.ended_shadow()
+    }
+
     /// The number of the generation that rules; 0 before the first.
     ///
     /// # Errors

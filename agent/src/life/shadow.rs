@@ -56,8 +56,9 @@ impl Agent {
             let config = shadow.config.display();
             format!("the shadow of {config} judges nothing until the next reload: {refusal}")
         });
-        if let Some(problem) = &problem {
-            tracing::error!("{problem}");
+        match &problem {
+            Some(problem) => tracing::error!("{problem}"),
+            None => tracing::info!("the shadow of {} judges on", shadow.config.display()),
         }
         self.board.warn("shadow", problem);
     }

@@ -60,6 +60,12 @@ impl Beginning<'_> {
         }
         let mut gate =
             Gate::open(&self.options.pins, choice.first().and_then(|orders| orders.host.as_ref()))?;
+        if gate.ended_shadow() {
+            let words =
+                "the shadow that another agent kept ended with it: `cmgate shadow start FILE` casts it again";
+            tracing::warn!("{words}");
+            self.board.warn("shadow", [words.to_owned()]);
+        }
         let trial = self.settle(&mut gate, &mut ledger)?;
         let agent = match trial {
             Some(trial) => self.resume(gate, ledger, &trial)?,

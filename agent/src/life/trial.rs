@@ -65,6 +65,7 @@ impl Agent {
         notify::reloading();
         let ended = self.bring((term, watch), orders, here);
         self.noted(Cause::Apply, begun, read, &ended);
+        self.recast_shadow(here);
         self.guard(here);
         notify::ready(&self.words());
         ended?;
@@ -115,6 +116,7 @@ impl Agent {
             self.rules.addresses.clone_from(&here.addresses);
             self.note(Term::InPlace);
             self.in_force(&enforced);
+            self.recast_shadow(here);
         }
         self.answer(Outcome::RolledBack)
     }

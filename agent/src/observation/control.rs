@@ -193,7 +193,9 @@ async fn flow_lines(State(desk): State<Desk>) -> Answer<Vec<flows::FlowLine>> {
 async fn shadows(State(desk): State<Desk>) -> Answer<Shadow> {
     let live = live(&desk).await?;
     let samples = desk.shadows.recent().into_iter().map(drops::Drop::without_frame).collect();
-    Ok(Json(Shadow { shadow: desk.board.read().shadow, flows: shadow::flows(&live), samples }))
+    let status = desk.board.read();
+    let problem = status.warnings.get("shadow").map(|problem| problem.join("; "));
+    Ok(Json(Shadow { shadow: status.shadow, flows: shadow::flows(&live), samples, problem }))
 }
 
 pub(super) async fn live(desk: &Desk) -> Result<Live, Failure> {

@@ -39,6 +39,9 @@ pub struct Shadow {
     /// Some of these packets, oldest first: verdict, reason and flow are what the shadow says, and of what it would drop the
     /// flow is the enforced one.
     pub samples: Vec<Drop>,
+    /// Why nothing is judged by it, or not any more, where nobody asked for that.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 /// Counted disagreements, by flow.
@@ -60,10 +63,17 @@ impl Shadow {
             Some(shadow) => {
                 format!("shadow of {} since {}, without effect\n", shadow.config.display(), shadow.since)
             }
-            None => "there is no shadow; `cmgate shadow start FILE` casts one\n".to_owned(),
+            None => "there is no shadow: `cmgate shadow start FILE` casts one\n".to_owned(),
         };
+        if let Some(problem) = &self.problem {
+            page.push_str(&format!("{problem}\n"));
+        }
+        match (&self.shadow, self.flows.is_empty()) {
+            (Some(_), true) => page.push_str("it would have done the same with every packet until now\n"),
+            (None, false) => page.push_str("what the last one would have done otherwise:\n"),
+            (Some(_), false) | (None, true) => {}
+        }
         if self.flows.is_empty() {
-            page.push_str("it would have done the same with every packet\n");
             return page;
         }
         let mut table = Table::new();
@@ -81,10 +91,21 @@ impl Shadow {
             page.push('\n');
         }
         for sample in &self.samples {
-            page.push_str(&format!("{sample}\n"));
+            page.push_str(&format!("{}\n", told(sample)));
         }
         page
     }
+}
+
+/// A sample in a line: the verdict is the shadow's, and of what it would drop the flow is the enforced one.
+fn told(sample: &Drop) -> String {
+    let flow = match (&sample.flow, sample.verdict.as_str()) {
+        (None, _) => String::new(),
+        (Some(flow), "admit") => format!(", by {flow}"),
+        (Some(flow), "drop") => format!(", admitted now by {flow}"),
+        (Some(flow), _) => format!(", but for {flow}"),
+    };
+    format!("would {}{flow}", Drop { flow: None, ..sample.clone() })
 }
 
 #[cfg(test)]
@@ -102,6 +123,7 @@ mod tests {
             shadow: Some(Shadowing { config: "/etc/cmgate/next.toml".into(), since: "T".to_owned() }),
             flows: vec![one(None, 0, 2), one(Some("allow/backup"), 7, 0)],
             samples: Vec::new(),
+            problem: None,
         };
         let page = shadow.table();
         assert!(page.starts_with("shadow of /etc/cmgate/next.toml since T"), "{page}");
