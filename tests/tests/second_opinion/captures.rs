@@ -47,6 +47,7 @@ const SITE: &str = r#"
 /// The host, on whose one interface are clients and the domain controller, and a stranger who does not belong there.
 const WORLD: World = World {
     name: "a host with real programs around it",
+    site: SITE,
     host: r#"
         host = "mp01"
         [[interface]]

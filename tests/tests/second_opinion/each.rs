@@ -97,7 +97,9 @@ fn counted_by_nft(pair: &Pair) -> Result<BTreeMap<String, u64>> {
         let (Some(name), Some(packets)) = (counter["name"].as_str(), counter["packets"].as_u64()) else {
             continue;
         };
-        let beside = name.starts_with("refused/") || name.starts_with("admitted/") || name == "failsafe";
+        let beside = name.starts_with("refused/")
+            || name.starts_with("admitted/")
+            || ["failsafe", "audited"].contains(&name);
         if packets != 0 && !beside {
             counted.insert(name.replacen('/', ":", usize::from(!name.starts_with("allow/"))), packets);
         }

@@ -12,7 +12,6 @@ use cmgate_tests::metrics::{Page, count};
 use cmgate_tests::netns::Netns;
 use cmgate_tests::raw::Raw;
 use cmgate_tests::wire::{Capture, Wire};
-use cmgate_tests::world::SITE;
 
 use crate::step::{Step, Way};
 use crate::witness;
@@ -57,7 +56,7 @@ impl Pair {
     /// # Errors
     /// When either gate does not come to stand.
     pub fn new(world: &World, liberal: bool) -> Result<Self> {
-        let install = Install::new(&format!("site = \"site.toml\"\n{}\n{METRICS}", world.host), SITE)?;
+        let install = Install::new(&format!("site = \"site.toml\"\n{}\n{METRICS}", world.host), world.site)?;
         Self::of(world, install, liberal)
     }
 

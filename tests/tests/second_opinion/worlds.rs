@@ -1,7 +1,7 @@
 //! The machines that both gates stand on: those single frames travel in, with their addresses on real interfaces.
 
 use cmgate_tests::gate::Written;
-use cmgate_tests::world::SITE;
+use cmgate_tests::world::{SITE, SITE_IN_AUDIT};
 
 /// An interface and its addresses.
 pub struct Nic {
@@ -14,6 +14,8 @@ pub struct Nic {
 /// A machine.
 pub struct World {
     pub name: &'static str,
+    /// `site.toml`.
+    pub site: &'static str,
     /// `cmgate.toml`, without the lines that say where its state is.
     pub host: &'static str,
     pub nics: &'static [Nic],
@@ -32,7 +34,7 @@ impl World {
     where
         Self: 'a,
     {
-        Written { site: SITE, host: self.host, own }
+        Written { site: self.site, host: self.host, own }
     }
 
     /// The addresses of all interfaces.
@@ -69,9 +71,10 @@ const RELAY: &[Nic] = &[
 ];
 
 /// All of them.
-pub const WORLDS: [World; 7] = [
+pub const WORLDS: [World; 8] = [
     World {
         name: "a host",
+        site: SITE,
         host: r#"
             host = "mp01"
             interfaces = ["eth0"]
@@ -84,6 +87,7 @@ pub const WORLDS: [World; 7] = [
     },
     World {
         name: "a host in audit mode",
+        site: SITE,
         host: r#"
             host = "mp01"
             interfaces = ["eth0"]
@@ -94,6 +98,7 @@ pub const WORLDS: [World; 7] = [
     },
     World {
         name: "a host that lets out its own alone",
+        site: SITE,
         host: r#"
             host = "mp01"
             interfaces = ["eth0"]
@@ -107,6 +112,7 @@ pub const WORLDS: [World; 7] = [
     },
     World {
         name: "a PXE server before clients without an address",
+        site: SITE,
         host: r#"
             host = "pxe01"
             [[interface]]
@@ -121,6 +127,7 @@ pub const WORLDS: [World; 7] = [
     },
     World {
         name: "a client",
+        site: SITE,
         host: r#"
             host = "clients"
             interfaces = ["eth0"]
@@ -133,6 +140,7 @@ pub const WORLDS: [World; 7] = [
     },
     World {
         name: "a relay",
+        site: SITE,
         host: r#"
             host = "relay"
             transit = true
@@ -154,6 +162,7 @@ pub const WORLDS: [World; 7] = [
     },
     World {
         name: "a relay that lets out its own alone, and relays DHCP",
+        site: SITE,
         host: r#"
             host = "relay"
             transit = true
@@ -164,6 +173,28 @@ pub const WORLDS: [World; 7] = [
             from = ["10.0.0.0/24"]
             [dhcp-relay]
             servers = ["10.1.1.30", "2001:db8:1::30"]
+        "#,
+        nics: RELAY,
+        transit: true,
+    },
+    World {
+        name: "a relay before systems and allows in audit",
+        site: SITE_IN_AUDIT,
+        host: r#"
+            host = "relay"
+            transit = true
+            [[interface]]
+            name = "eth1"
+            systems = ["clients"]
+            [[interface]]
+            name = "eth2"
+            systems = ["mp01", "dc01"]
+            [[interface]]
+            name = "eth3"
+            systems = []
+            [failsafe]
+            services = ["tcp/22", "udp/9999"]
+            from = ["10.0.0.0/24"]
         "#,
         nics: RELAY,
         transit: true,

@@ -62,11 +62,13 @@ pub(super) fn write(lines: &mut Lines<'_, '_>, places: &Places, names: &[(u32, S
 }
 
 fn impossible(lines: &mut Lines<'_, '_>, places: &Places, chain: &mut Chain) {
-    let options = lines.refused("ip-options");
+    let options = lines.refused_of_anybody("ip-options");
     chain.rule(format!("ip option lsrr exists {options}"));
     chain.rule(format!("ip option ssrr exists {options}"));
-    let routing = lines.refused("ipv6-chain");
+    let routing = lines.refused_of_anybody("ipv6-chain");
     chain.rule(format!("exthdr rt exists {routing}"));
+    // It says that nothing follows.
+    chain.rule(format!("meta nfproto ipv6 meta l4proto 59 {routing}"));
     let bogon = lines.refused("bogon");
     let nobodys = places.bogon.union(&places.unspecified);
     let speechless = places.bogon.union(&places.shared);

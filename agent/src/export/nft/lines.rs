@@ -139,6 +139,12 @@ impl<'p> Lines<'p, '_> {
         format!("{} {}", self.script.count(&format!("refused/{reason}"), reason), self.refuse)
     }
 
+    /// The same whoever is at its ends: the gate does not read the addresses of such a packet.
+    pub(super) fn refused_of_anybody(&mut self, reason: &str) -> String {
+        let refuse = if self.refuse == "accept" { "accept" } else { "drop" };
+        format!("{} {refuse}", self.script.count(&format!("refused/{reason}"), reason))
+    }
+
     /// The chain of what is refused unless an audited system is at one of its ends.
     pub(super) fn audited_systems(&mut self) {
         let policy = self.policy;
