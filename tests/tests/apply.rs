@@ -112,7 +112,7 @@ fn unconfirmed() -> Result<()> {
     ensure!(status["agent"]["last_reload"]["cause"] == "deadline", "{status}");
     notification_is(&scene, true)?;
     let late = refused(&scene, &["confirm"])?;
-    ensure!(late.contains("nothing to confirm"), "{late}");
+    ensure!(late.contains("too late"), "{late}");
 
     // Neither a signal brings it back, nor a start: only the operator's own word.
     agent.reload()?;
@@ -128,7 +128,6 @@ fn unconfirmed() -> Result<()> {
     let warning = status["agent"]["warnings"]["files"][0].as_str().unwrap_or_default();
     ensure!(warning.contains("cmgate apply"), "{status}");
     ensure!(agent.log().contains("not confirmed in time"), "{}", agent.log());
-    scene.install.command(&scene.lab.host, "detach")?;
     let answer = change(&scene, &["apply"])?;
     ensure!(answer["result"] == "done", "{answer}");
     notification_is(&scene, false)?;

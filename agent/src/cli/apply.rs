@@ -1,5 +1,6 @@
 //! `cmgate apply`, `confirm` and `rollback`.
 
+use std::path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -53,17 +54,13 @@ fn span(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(common: &Common, args: &Args) -> Result<Exit> {
     let session = std::env::var("SSH_CONNECTION").ok().and_then(|said| guard::session(&said));
-    let apply = Apply { confirm: args.confirm.map(|time| time.as_secs()), force: args.force, session };
+    let confirm = args.confirm.map(|time| time.as_secs());
+    let config = path::absolute(&common.config).context("the current directory is gone")?;
+    let apply = Apply { confirm, force: args.force, config: Some(config), session };
     gate::runtime()?.block_on(async {
         let mut agent = connect(common).await?;
         let answer: Answer = agent.post("/v1/apply", &apply).await?;
         show(&answer, args.format)?;
-        if args.confirm.is_some() && answer.result == Outcome::Unchanged {
-            output::complain(
-                "nothing is on trial. With `reload = \"auto\"` files are enforced as soon as they are saved: write \
-                 `reload = \"manual\"` to try them first",
-            );
-        }
         if args.wait && answer.result == Outcome::OnTrial {
             return wait(&mut agent, answer.generation, args.format).await;
         }

@@ -1,12 +1,15 @@
 //! `cmgate plan`.
 
+use std::path::{self, Path};
+
 use anyhow::{Context as _, Result};
 
 use crate::config;
 use crate::datapath;
 use crate::guard::{self, Known};
-use crate::life::ledger;
+use crate::life::{ledger, sources};
 use crate::observation::client::Client;
+use crate::observation::status::Status;
 use crate::plan::report::Plan;
 use crate::plan::{self, Standing};
 
@@ -51,7 +54,8 @@ pub(super) fn run(common: &Common, args: &Args) -> Result<Exit> {
     })
 }
 
-/// Asks the agent, which compares with the files it was started with; `None` where none answers.
+/// Asks the agent; `None` where none answers. It reads its own files by itself, which may be kept from this user, and is sent
+/// others.
 fn ask(common: &Common, session: Option<&str>) -> Result<Option<Plan>> {
     // Of what addresses and ports are written with, these two mean something else in a question.
     let session = session.map(|session| session.replace('%', "%25").replace(' ', "+"));
@@ -59,8 +63,24 @@ fn ask(common: &Common, session: Option<&str>) -> Result<Option<Plan>> {
     let socket = files::control(&common.config);
     gate::runtime()?.block_on(async {
         match Client::connect(&socket).await? {
-            Some(mut agent) => agent.get(&path).await.map(Some),
+            Some(mut agent) => {
+                let status: Status = agent.get("/v1/status").await?;
+                if status.agent.is_some_and(|agent| is_same(&agent.config, &common.config)) {
+                    return agent.get(&path).await.map(Some);
+                }
+                let reading = sources::read(&common.config);
+                match reading.outcome {
+                    Ok(_) => agent.post(&path, &reading.bundle).await.map(Some),
+                    Err(report) => Ok(Some(Plan::of_bad(&report))),
+                }
+            }
             None => Ok(None),
         }
     })
+}
+
+/// Whether two paths lead to one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).or_else(|_| path::absolute(path));
+    real(one).ok() == real(other).ok()
 }

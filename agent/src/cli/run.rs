@@ -1,5 +1,7 @@
 //! `cmgate run`.
 
+use std::path;
+
 use anyhow::{Context as _, Result};
 
 use crate::datapath;
@@ -17,7 +19,9 @@ pub(super) struct Args {
 
 pub(super) fn run(common: &Common, args: &Args) -> Result<Exit> {
     log::start()?;
-    let options = Options { config: common.config.clone(), pins: common.pin_root.clone(), force: args.force };
+    // What is kept is kept under this name, and asked for from elsewhere.
+    let config = path::absolute(&common.config).context("the current directory is gone")?;
+    let options = Options { config, pins: common.pin_root.clone(), force: args.force };
     // What they do is little, and each thread has a heap of its own: one for each processor would be many.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -114,7 +114,10 @@ impl Agent {
         if reading.print == before {
             return;
         }
-        if self.host().is_some_and(|host| host.reload == Reloading::Manual) {
+        let manual = |host: &Host| host.reload == Reloading::Manual;
+        // Whoever writes it wants it to hold for what else is written beside it.
+        let bring_it = reading.outcome.as_ref().is_ok_and(|loaded| manual(&loaded.host));
+        if bring_it || self.host().is_some_and(manual) {
             self.report(&reading);
         } else {
             self.take(Cause::Files, &reading, begun, here);

@@ -107,12 +107,8 @@ impl Beginning<'_> {
         let known = ledger.settle(gate.generation()?, trial.is_some(), &self.state_dir)?;
         if let (Some(found), false) = (trial, known) {
             let state = self.state_dir.display();
-            return Err(datapath::Error::OnTrial { generation: found.generation }).with_context(|| {
-                format!(
-                    "{state} does not say what is on trial: it is left to rule until its time is up, in {:.0} s",
-                    found.left.as_secs_f64()
-                )
-            });
+            return Err(datapath::Error::OnTrial { generation: found.generation })
+                .with_context(|| format!("{state} does not say what is on trial: {}", left_alone(&found)));
         }
         Ok(trial)
     }
@@ -146,7 +142,13 @@ impl Beginning<'_> {
         let rules =
             rules.with_context(|| format!("what is on trial is not in {}", self.state_dir.display()))?;
         let former = held(Which::LastGood, PolicySource::Former, ledger.enforced.as_ref(), trial.former);
-        let mut agent = self.agent(gate, ledger, rules, former);
+        // Without it nobody could say what rules once the trial has ended.
+        let former =
+            former.ok_or(datapath::Error::OnTrial { generation: trial.generation }).with_context(|| {
+                let state = self.state_dir.display();
+                format!("{state} does not say what ruled before: {}", left_alone(trial))
+            })?;
+        let mut agent = self.agent(gate, ledger, rules, Some(former));
         agent.wait_for(trial);
         tracing::warn!(
             "generation {} is on trial, for {:.0} s more: `cmgate confirm` keeps it",
@@ -260,9 +262,15 @@ impl Beginning<'_> {
             return Some(refused.words());
         }
         let enforced = kept(&self.state_dir, &self.options.config)?;
-        let manual = enforced.host.as_ref().is_some_and(|host| host.reload == Reloading::Manual);
+        let hosts = enforced.host.iter().chain([&loaded.host]);
+        let manual = hosts.into_iter().any(|host| host.reload == Reloading::Manual);
         (manual && enforced.fingerprint != Some(loaded.fingerprint)).then(|| ledger::DIFFER.to_owned())
     }
+}
+
+/// What becomes of a trial that this agent cannot take up.
+fn left_alone(trial: &Trial) -> String {
+    format!("it is left to rule until its time is up, in {:.0} s", trial.left.as_secs_f64())
 }
 
 fn kept(state_dir: &Path, config: &Path) -> Option<Orders> {

@@ -1,11 +1,12 @@
 //! Changes that the operator asks for: applied for good or on trial, confirmed, rolled back; and what becomes of a trial
 //! that nobody confirms.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::config::Host;
+use crate::config::{Host, Reload as Reloading};
 use crate::datapath::{self, Term, Trial};
 use crate::observation::agent::{PolicySource, Reload, ReloadResult, Seconds, TrialEnd, TrialEnded};
 use crate::observation::request::{Answer, Apply, Outcome};
@@ -33,6 +34,9 @@ impl Agent {
     /// Why they are not enforced; what was enforced is.
     pub(super) fn apply(&mut self, ask: &Apply, here: &Surroundings) -> Result<Answer> {
         let begun = Instant::now();
+        if let Some(meant) = &ask.config {
+            self.means(meant)?;
+        }
         self.settle(here)?;
         if let Some(trial) = self.gate.trial()? {
             return Err(datapath::Error::OnTrial { generation: trial.generation }.into());
@@ -49,6 +53,7 @@ impl Agent {
         };
         if self.enforces(loaded.fingerprint) {
             self.tell_of_files(None);
+            ensure!(ask.confirm.is_none(), "{}", self.nothing_to_try());
             return self.answer(Outcome::Unchanged);
         }
         let orders = Orders::of(PolicySource::Files, (**loaded).clone()).with(reading.bundle.clone());
@@ -81,7 +86,10 @@ impl Agent {
         if let Err(datapath::Error::TooLate { .. }) = &confirmed {
             self.returned(Why::RanOut, here);
         }
-        let generation = confirmed?;
+        let generation = match confirmed {
+            Err(datapath::Error::NoTrial) => return Err(self.no_trial().into()),
+            confirmed => confirmed?,
+        };
         self.until = None;
         tracing::info!("generation {generation} is confirmed");
         self.trial_ended(TrialEnd::Confirmed);
@@ -239,6 +247,49 @@ impl Agent {
             self.tell_of_files(words.as_deref());
         }
         words
+    }
+
+    /// Why nothing can be confirmed: what was on trial may just have run out.
+    fn no_trial(&self) -> datapath::Error {
+        match self.board.read().last_trial {
+            Some(TrialEnded { generation, end: TrialEnd::RanOut, .. }) => {
+                datapath::Error::TooLate { generation }
+            }
+            _ => datapath::Error::NoTrial,
+        }
+    }
+
+    /// Why files that rule already cannot be tried, and what to do instead.
+    fn nothing_to_try(&self) -> String {
+        let generation = self.rules.generation;
+        let manual = self.host().is_some_and(|host| host.reload == Reloading::Manual);
+        let (why, how) = if manual {
+            ("", "change them first")
+        } else {
+            (
+                ", and no deadline guards them: with `reload = \"auto\"` they are enforced as soon as they are saved",
+                "to try what comes next, write `reload = \"manual\"` and `cmgate apply` that",
+            )
+        };
+        let back = match &self.former {
+            Some(former) => format!("; `cmgate rollback` returns to generation {}", former.generation),
+            None => String::new(),
+        };
+        format!(
+            "nothing is on trial: the files are enforced already, as generation {generation}{why}{back}; {how}"
+        )
+    }
+
+    /// Whether the operator means this agent's files.
+    fn means(&self, meant: &Path) -> Result<()> {
+        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        ensure!(
+            real(meant) == real(&self.config),
+            "nothing was changed: the agent enforces {}, and not {}. `cmgate plan` and `cmgate shadow` look at other files",
+            self.config.display(),
+            meant.display()
+        );
+        Ok(())
     }
 
     /// What a trial could not take back: where the operator finds the agent, and the agent its memory.

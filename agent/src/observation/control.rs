@@ -80,7 +80,7 @@ pub async fn serve(mut place: watch::Receiver<Place>, desk: Desk) {
         .route("/v1/drops", get(sampled::drops))
         .route("/v1/drops/follow", get(sampled::follow))
         .route("/v1/drops/top", get(sampled::top))
-        .route("/v1/plan", get(foresight::plan))
+        .route("/v1/plan", get(foresight::plan).post(foresight::plan_others).layer(foresight::LONGEST))
         .route("/v1/shadow", get(shadows))
         .route("/v1/explain", post(explain))
         .route("/v1/suggest", get(foresight::suggest))
@@ -328,7 +328,7 @@ mod tests {
         let mut door = Door::open("control.sock");
         let answer = {
             let mut client = door.client().await;
-            let apply = Apply { confirm: Some(60), force: true, session: None };
+            let apply = Apply { confirm: Some(60), force: true, ..Apply::default() };
             tokio::spawn(async move { client.post::<Changed>("/v1/apply", &apply).await })
         };
         let Some(Request::Apply(apply, reply)) = door.requests.recv().await else {

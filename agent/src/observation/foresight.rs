@@ -3,13 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use cmgate_common::layout::counters::Stat;
 use serde::Deserialize;
 
-use crate::config;
+use crate::config::{self, Loaded, Report};
 use crate::datapath;
 use crate::guard::{self, Known};
+use crate::life::bundle::Bundle;
 use crate::life::surroundings;
 use crate::plan::Standing;
 use crate::plan::report::Plan;
@@ -24,15 +25,36 @@ pub(super) struct Planning {
     session: Option<String>,
 }
 
+/// Files that are sent may have so many bytes: lists of addresses can be long.
+pub(super) const LONGEST: DefaultBodyLimit = DefaultBodyLimit::max(64 << 20);
+
 /// What would change if the agent read its files now; of files with errors these.
 pub(super) async fn plan(State(desk): State<Desk>, Query(asked): Query<Planning>) -> Answer<Plan> {
+    let config = desk.board.read().config;
+    planned(desk, asked, move || config::load(&config)).await
+}
+
+/// What would change if other files took their place, whose texts are sent.
+pub(super) async fn plan_others(
+    State(desk): State<Desk>,
+    Query(asked): Query<Planning>,
+    Json(files): Json<Bundle>,
+) -> Answer<Plan> {
+    planned(desk, asked, move || files.load()).await
+}
+
+async fn planned(
+    desk: Desk,
+    asked: Planning,
+    load: impl FnOnce() -> Result<Loaded, Report> + Send + 'static,
+) -> Answer<Plan> {
     let session = asked.session.as_deref().and_then(guard::session);
     let known = Known { session, scraper: desk.board.scraper(), ..Known::default() };
     let config = desk.board.read().config;
     let here = surroundings::now().await.map_err(Failure)?;
     let planned = tokio::task::spawn_blocking(move || {
         let standing = Standing::read(&desk.pins)?;
-        match config::load(&config) {
+        match load() {
             Ok(loaded) => crate::plan::plan(&config, loaded, &standing, &here, &known),
             Err(report) => Ok(Plan::of_bad(&report)),
         }

@@ -38,12 +38,15 @@ pub struct Done {
 }
 
 /// How files are to be enforced.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Apply {
     /// For how many seconds, unless confirmed; without, for good.
     pub confirm: Option<u64>,
     /// Also where that locks somebody out.
     pub force: bool,
+    /// The `cmgate.toml` that is meant; another one than the agent's own is refused.
+    #[serde(default)]
+    pub config: Option<PathBuf>,
     /// Both ends of the operator's SSH session: the other one, and this machine's.
     pub session: Option<(SocketAddr, SocketAddr)>,
 }
