@@ -1,6 +1,12 @@
 //! The usual scenes of end-to-end tests: networks, servers that answer whoever gets through, and a gate in between.
 
-use anyhow::{Context, Result};
+use std::{
+    os::unix::net::UnixStream,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::{
@@ -84,6 +90,8 @@ pub const TFTP_FLOW: &str = "client:distribution-point-pxe/tftp/udp";
 pub const LARGE: u64 = 32 << 20;
 /// Bytes per second of a download of it.
 const RATE: u64 = 4 << 20;
+/// How long an agent that enforces may take to open its socket.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// The [`SITE`] with `mp01` as a PXE server, too.
 pub fn with_pxe() -> String {
@@ -167,12 +175,18 @@ impl<L: Lab> Scene<L> {
         Ok(Self { install: Install::new(host, site)?, _web: web, _ports: ports, lab })
     }
 
-    /// Starts the agent and waits until it enforces.
+    /// Starts the agent and waits until it enforces, and answers at its socket, which it opens after that.
     ///
     /// # Errors
     /// When it does not.
     pub fn start(&self) -> Result<Agent> {
-        self.install.run(self.lab.gate())
+        let agent = self.install.run(self.lab.gate())?;
+        let limit = Instant::now() + LIMIT;
+        while let Err(error) = UnixStream::connect(self.install.path("control.sock")) {
+            ensure!(Instant::now() < limit, "nobody answers at the control socket: {error}");
+            thread::yield_now();
+        }
+        Ok(agent)
     }
 
     /// What the gate has counted until now, by the metrics page.
