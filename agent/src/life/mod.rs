@@ -4,8 +4,10 @@
 //! whatever of them fails is a warning. What is enforced stays enforced while something newer cannot be, and when the
 //! agent ends.
 
+mod attend;
 pub(crate) mod bundle;
 mod canary;
+mod checkup;
 mod doors;
 mod files;
 mod flow_history;
@@ -20,6 +22,7 @@ mod pressure;
 mod reload;
 mod selftest;
 mod shadow;
+mod signals;
 pub(crate) mod sources;
 mod start;
 pub mod surroundings;
@@ -27,19 +30,16 @@ mod trial;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use anyhow::Result;
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
 
-use crate::config::Host;
 use crate::datapath::give_back_freed_memory;
-use crate::doctor;
 use crate::observation::agent::Board;
-use crate::observation::request::{Done, Reply, Request};
 
 use self::doors::Doors;
-use self::reload::{Agent, Cause};
+use self::reload::Cause;
+use self::signals::{Signals, Wake};
 use self::surroundings::Surroundings;
 
 /// With what the agent is started.
@@ -66,7 +66,7 @@ pub async fn run(options: Options) -> Result<()> {
     let mut agent = start::start(&options, &board, &look(&mut here))?;
     let mut doors = Doors::open(agent.host(), &options.pins, &board, here.clone());
     if let Some(host) = agent.host().cloned() {
-        tokio::spawn(look_over(host, options.pins.clone(), board.clone()));
+        tokio::spawn(checkup::warn(host, options.pins.clone(), board.clone()));
     }
     agent.watch_files();
     notify::ready(&agent.words());
@@ -83,7 +83,7 @@ pub async fn run(options: Options) -> Result<()> {
                 Wake::Stop => break,
             },
             () = agent.files_changed() => agent.reread(&look(&mut here)),
-            Some(request) = doors.requests.recv() => attend(&mut agent, request, &look(&mut here)),
+            Some(request) = doors.requests.recv() => attend::to(&mut agent, request, &look(&mut here)),
             _ = tests.tick() => drop(agent.selftest()),
             () = agent.time_is_up() => {
                 if let Err(error) = agent.settle(&look(&mut here)) {
@@ -104,76 +104,7 @@ pub async fn run(options: Options) -> Result<()> {
     Ok(())
 }
 
-/// Does what somebody asks for at the control socket.
-fn attend(agent: &mut Agent, request: Request, here: &Surroundings) {
-    match request {
-        Request::Reload(reply) => answer(reply, agent.reload(Cause::Request, here)),
-        Request::Apply(apply, reply) => answer(reply, said(agent.apply(&apply, here))),
-        Request::Confirm(reply) => answer(reply, said(agent.confirm(here))),
-        Request::Rollback(reply) => answer(reply, said(agent.rollback(here))),
-        Request::SelfTest(reply) => answer(reply, agent.selftest().map(|()| Done { done: true })),
-        Request::CastShadow(config, reply) => {
-            answer(reply, agent.cast_shadow(config, here).map(|()| Done { done: true }));
-        }
-        Request::EndShadow(reply) => {
-            agent.end_shadow();
-            answer(reply, Ok(Done { done: true }));
-        }
-    }
-}
-
-/// Warns of what about this machine hurts, once the gate stands.
-async fn look_over(host: Host, pins: PathBuf, board: Board) {
-    match doctor::collect::facts(&host, &pins).await {
-        Ok(facts) => {
-            let warnings = doctor::warnings(&facts);
-            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-            board.warn("doctor", warnings);
-        }
-        Err(error) => tracing::warn!("this machine cannot be looked over: {error:#}"),
-    }
-}
-
-fn said<T>(done: Result<T>) -> Result<T, String> {
-    done.map_err(|error| format!("{error:#}"))
-}
-
-fn answer<T>(reply: Reply<T>, answer: Result<T, String>) {
-    // Whoever asked may have gone.
-    let _ = reply.send(answer);
-}
-
 /// What is there now. A copy: compiling for it takes its time, and others look, too.
 fn look(here: &mut watch::Receiver<Surroundings>) -> Surroundings {
     here.borrow_and_update().clone()
-}
-
-enum Wake {
-    Reload,
-    Stop,
-}
-
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self {
-            hangup: listen(SignalKind::hangup())?,
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> Wake {
-        tokio::select! {
-            _ = self.hangup.recv() => Wake::Reload,
-            _ = self.terminate.recv() => Wake::Stop,
-            _ = self.interrupt.recv() => Wake::Stop,
-        }
-    }
 }
