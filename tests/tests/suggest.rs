@@ -22,6 +22,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 fn main() -> ExitCode {
     Suite::new()
         .test("what_is_pasted_is_admitted", LAB_WITH_AGENT, what_is_pasted_is_admitted)
+        .test("what_was_seen_outlives_the_agent", LAB_WITH_AGENT, what_was_seen_outlives_the_agent)
         .test("without_an_agent_nothing_is_known", LAB_WITH_AGENT, without_an_agent)
         .run()
 }
@@ -118,6 +119,42 @@ fn what_is_pasted_is_admitted() -> Result<()> {
     ensure!(after == before, "{} packets would still be dropped of what\n{pasted}\nadmits", after - before);
     let nothing = suggested(&scene)?;
     ensure!(nothing["blocks"] == json!([]), "{nothing}");
+    Ok(())
+}
+
+fn what_was_seen_outlives_the_agent() -> Result<()> {
+    const KEPT: &str = "state/seen.json";
+    let scene = Scene::host(&format!("mode = \"audit\"\n{}", scene::HOST), SITE)?;
+    let agent = scene.start()?;
+    let begun = Instant::now();
+    let seen = loop {
+        client::connect(&scene.lab.stranger, (SERVER.v4, 445).into(), LIMIT)?.must_answer("files")?;
+        let seen = suggested(&scene)?;
+        if !block(&seen, "allow").is_empty() {
+            break seen;
+        }
+        ensure!(begun.elapsed() < LIMIT, "nothing was heard: {seen}");
+    };
+    ensure!(agent.stop()?.success());
+    ensure!(scene.install.path(KEPT).exists(), "nothing was kept at the end");
+
+    let agent = scene.start()?;
+    let after = suggested(&scene)?;
+    ensure!(after["since"] == seen["since"], "{seen}, {after}");
+    let (before, now) = (block(&seen, "allow"), block(&after, "allow"));
+    ensure!(now.len() == 1 && now[0]["toml"] == before[0]["toml"], "{before:?}, {now:?}");
+    ensure!(now[0]["first"] == before[0]["first"], "{before:?}, {now:?}");
+    ensure!(now[0]["packets"].as_u64() >= before[0]["packets"].as_u64(), "{before:?}, {now:?}");
+
+    // What cannot be read is put aside, and said.
+    ensure!(agent.stop()?.success());
+    fs::write(scene.install.path(KEPT), "{\"form\":1,")?;
+    let agent = scene.start()?;
+    agent.logs("seen.json.bad", LIMIT)?;
+    let warnings = scene.json("status")?["agent"]["warnings"]["seen"].clone();
+    ensure!(warnings[0].as_str().is_some_and(|warning| warning.contains("seen.json.bad")), "{warnings}");
+    let anew = suggested(&scene)?;
+    ensure!(anew["blocks"] == json!([]) && anew["since"].as_str() > seen["since"].as_str(), "{anew}");
     Ok(())
 }
 

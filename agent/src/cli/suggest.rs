@@ -39,7 +39,11 @@ pub(super) fn run(common: &Common, args: &Args) -> Result<Exit> {
     let path = format!("/v1/suggest{}", seconds.unwrap_or_default());
     let asked: Option<Suggestion> = gate::runtime()?.block_on(async {
         match Client::connect(&socket).await? {
-            Some(mut agent) => agent.get(&path).await.map(Some),
+            Some(mut agent) => {
+                let suggestion = agent.get(&path).await?;
+                agent.mismatch().iter().for_each(|why| output::complain(why));
+                Ok(Some(suggestion))
+            }
             None => anyhow::Ok(None),
         }
     })?;

@@ -18,9 +18,10 @@ use crate::observation::request::Request;
 use crate::observation::{page, time};
 use crate::suggest::seen::Memory;
 
+use super::keeping::{self, Seen};
 use super::orders::STATE_DIR;
+use super::pressure;
 use super::surroundings::Surroundings;
-use super::{flow_history, pressure};
 
 /// Where the control socket is while the file that could say otherwise cannot be read.
 const CONTROL: &str = "/run/cmgate/control.sock";
@@ -53,7 +54,8 @@ impl Doors {
         let (state_dir, state_dir_at) = watch::channel(state_dir_of(host));
         let (asking, requests) = mpsc::channel(1);
         let [sample, shadows] = [Sample::default(), Sample::default()];
-        let seen = Memory::default();
+        let kept = Seen::kept(&state_dir_of(host));
+        let seen = kept.memory.clone();
         let pins = pins.to_owned();
         let desk = Desk {
             board: board.clone(),
@@ -68,7 +70,8 @@ impl Doors {
         tokio::spawn(page::serve(metrics_at, board.clone(), pins.clone()));
         let answering = tokio::spawn(control::serve(control_at, desk));
         tokio::spawn(pressure::watch(pins.clone(), board.clone()));
-        let remembering = tokio::spawn(flow_history::watch(pins.clone(), board.clone(), state_dir_at));
+        let keeping = keeping::watch(pins.clone(), board.clone(), kept, state_dir_at);
+        let remembering = tokio::spawn(keeping);
         tokio::spawn(hear(pins, ([sample, shadows], seen), board.clone(), here));
         Self { metrics, control, state_dir, answering, remembering, requests }
     }
@@ -77,7 +80,7 @@ impl Doors {
     pub async fn close(self) {
         drop((self.metrics, self.control, self.state_dir));
         if let Err(error) = self.remembering.await {
-            tracing::warn!("when flows were used was not written: {error}");
+            tracing::warn!("what is to be remembered was not written: {error}");
         }
         if let Err(error) = self.answering.await {
             tracing::warn!("the control socket did not close: {error}");

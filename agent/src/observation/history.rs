@@ -2,30 +2,22 @@
 //! anew, and across new counters.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::datapath::{self, CountersId, FlowCounters};
 
+use super::kept::{self, Kept};
 use super::time;
-
-/// The file's name in the state directory.
-pub const NAME: &str = "flows.json";
-
-/// Version of the form below.
-const FORM: u32 = 1;
 
 /// Flows remembered at most: those that are no longer enforced make room, the longest unused first.
 const MOST: usize = 16_384;
 
 /// What is known of every flow that was ever enforced here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
-    form: u32,
     /// The counters that were read last.
     counters: Option<CountersId>,
     flows: BTreeMap<String, Used>,
@@ -48,69 +40,13 @@ pub struct Used {
     counted: (u64, u64),
 }
 
-impl Default for History {
-    fn default() -> Self {
-        Self { form: FORM, counters: None, flows: BTreeMap::new() }
-    }
+impl Kept for History {
+    const NAME: &'static str = "flows.json";
+    const FORM: u32 = 1;
+    const WHAT: &'static str = "when flows were used";
 }
 
 impl History {
-    /// What was kept; an empty one where nothing was.
-    ///
-    /// # Errors
-    /// If there is something, and it cannot be read.
-    pub fn kept(state_dir: &Path) -> Result<Self> {
-        let path = state_dir.join(NAME);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-        };
-        let kept: Self = serde_json::from_slice(&text)
-            .with_context(|| format!("{} is no history this release can read", path.display()))?;
-        let form = kept.form;
-        anyhow::ensure!(
-            form == FORM,
-            "{} has form {form}, and this release reads form {FORM}",
-            path.display()
-        );
-        Ok(kept)
-    }
-
-    /// The same; what cannot be read is put aside, and a new history begun. Says what there is to warn of.
-    #[must_use]
-    pub fn kept_or_new(state_dir: &Path) -> (Self, Option<String>) {
-        let error = match Self::kept(state_dir) {
-            Ok(kept) => return (kept, None),
-            Err(error) => error,
-        };
-        let (bad, aside) = (state_dir.join(NAME), aside(state_dir));
-        let fate = match fs::rename(&bad, &aside) {
-            Ok(()) => format!("it is put aside as {}", aside.display()),
-            Err(failed) => format!("it cannot be put aside ({failed}) and will be replaced"),
-        };
-        (Self::default(), Some(format!("{error:#}: {fate}, and when flows were used is known from now on")))
-    }
-
-    /// Keeps it in the state directory. What was kept before stays until this is whole on disk.
-    ///
-    /// # Errors
-    /// If it cannot be written; what was kept before is then still there.
-    pub fn keep(&self, state_dir: &Path) -> Result<()> {
-        let (path, new) = (state_dir.join(NAME), state_dir.join(format!("{NAME}.new")));
-        let write = || -> io::Result<()> {
-            fs::create_dir_all(state_dir)?;
-            let mut file = File::create(&new)?;
-            file.write_all(&serde_json::to_vec(self)?)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(state_dir)?.sync_all()
-        };
-        write().with_context(|| {
-            format!("{}: when flows were used is not kept, and a reboot would forget it", path.display())
-        })
-    }
-
     /// Takes in what the counters say now, of the flows enforced now. Says whether anything is new.
     pub fn take_in(
         &mut self,
@@ -182,7 +118,7 @@ pub fn until_now(
     live: &[FlowCounters],
     enforced: &BTreeSet<String>,
 ) -> Result<History> {
-    let mut history = History::kept(state_dir).unwrap_or_else(|error| {
+    let mut history = kept::read(state_dir).unwrap_or_else(|error| {
         // The agent says so where it finds it at its start; what the counters say is known all the same.
         tracing::debug!("{error:#}");
         History::default()
@@ -191,11 +127,6 @@ pub fn until_now(
         history.take_in(&counters, live, enforced, &time::now());
     }
     Ok(history)
-}
-
-/// Where a history goes that cannot be read.
-fn aside(state_dir: &Path) -> PathBuf {
-    state_dir.join(format!("{NAME}.bad"))
 }
 
 #[cfg(test)]
@@ -264,23 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_comes_back_and_what_cannot_be_read_is_put_aside() {
+    fn it_comes_back_as_it_was_kept() {
         let state = tempfile::tempdir().unwrap();
         let mut history = History::default();
         history.take_in(&id("one", 1), &[carried("a", 3, [5, 9])], &enforced(&["a"]), &now(10));
-        let state_dir = state.path().join("cmgate");
-        history.keep(&state_dir).unwrap();
-        assert_eq!(History::kept_or_new(&state_dir), (history, None));
-        fs::write(state_dir.join(NAME), "{\"form\":1,").unwrap();
-        assert!(History::kept(&state_dir).is_err());
-        let (new, warning) = History::kept_or_new(&state_dir);
-        assert_eq!(new, History::default());
-        assert!(warning.unwrap().contains("flows.json.bad"));
-        assert_eq!(fs::read_to_string(state_dir.join("flows.json.bad")).unwrap(), "{\"form\":1,");
-        assert_eq!(History::kept_or_new(&state_dir), (History::default(), None));
-        let newer = serde_json::json!({"form": 2, "counters": null, "flows": {}});
-        fs::write(state_dir.join(NAME), newer.to_string()).unwrap();
-        assert!(History::kept(&state_dir).unwrap_err().to_string().contains("form 2"));
+        kept::write(&history, state.path()).unwrap();
+        assert_eq!(kept::read::<History>(state.path()).unwrap(), history);
     }
 
     #[test]

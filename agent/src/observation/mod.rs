@@ -14,6 +14,7 @@ pub mod flows;
 mod foresight;
 pub mod hex;
 pub mod history;
+pub mod kept;
 pub mod log;
 pub mod metrics;
 mod overview;

@@ -42,6 +42,32 @@ pub fn read(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds) + Duration::from_millis(millis.parse().ok()?))
 }
 
+/// For files: a moment as [`text`] has it.
+pub mod as_text {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// The writer's own.
+    pub fn serialize<S: Serializer>(moment: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&super::text(*moment))
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If it is no such text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTime, D::Error> {
+        let text = String::deserialize(from)?;
+        let since = super::read(&text).ok_or_else(|| D::Error::custom(format!("\"{text}\" is no moment")))?;
+        Ok(UNIX_EPOCH + since)
+    }
+}
+
 /// Days from the first of March of the year 0 to 1970-01-01, and days in 400 years.
 const DAYS_TO_1970: u64 = 719_468;
 const ERA: u64 = 146_097;

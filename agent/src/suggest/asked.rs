@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use cmgate_common::layout::image::Bank;
 use cmgate_common::packet::{Packet, Traits, protocol};
 use cmgate_common::reason::Reason;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{Icmp, Service};
 
@@ -15,7 +16,8 @@ const SYSTEM_PORTS: u16 = 1024;
 const ASKING_PORTS: u16 = 32_768;
 
 /// One thing to ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Asked {
     /// TCP, to a port.
     Tcp(u16),

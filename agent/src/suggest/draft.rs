@@ -5,16 +5,13 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::config::Site;
+use crate::config::{AddressSet, Site};
 
 use super::guess::{self, End};
 use super::seen::Row;
 
 /// So many sources of one system that ask for the same are named by the system.
 pub const OF_A_SYSTEM: usize = 8;
-
-/// Addresses of a system that is named in their place, at most.
-const FEW: usize = 4;
 
 /// A `[[system]]` or an `[[allow]]`, and the rows it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +22,8 @@ pub struct Draft {
     pub kind: Kind,
     /// What it is to admit.
     pub rows: Vec<Row>,
+    /// Of an allow, the roles by any of which the end in no system would have all of it.
+    pub or_roles: Vec<String>,
 }
 
 /// What a block says.
@@ -73,13 +72,12 @@ impl Draft {
 /// A system for each set of roles that machines in no system seem to have.
 #[must_use]
 pub fn systems(site: &Site, rows: &[Row]) -> Vec<Draft> {
-    let unknown = |address: IpAddr| guess::systems(site, address).next().is_none();
     let mut ends: BTreeMap<(IpNet, bool), Vec<Row>> = BTreeMap::new();
     for row in rows {
-        match (unknown(row.source.network()), unknown(row.destination)) {
-            (true, false) => ends.entry((row.source, true)).or_default().push(*row),
-            (false, true) => ends.entry((row.destination.into(), false)).or_default().push(*row),
-            _ => {}
+        match guess::unknown(site, row) {
+            Some(End::Source) => ends.entry((row.source, true)).or_default().push(*row),
+            Some(End::Destination) => ends.entry((row.destination.into(), false)).or_default().push(*row),
+            None => {}
         }
     }
     let mut by_roles: BTreeMap<Vec<String>, (BTreeSet<IpNet>, Vec<Row>)> = BTreeMap::new();
@@ -98,7 +96,7 @@ pub fn systems(site: &Site, rows: &[Row]) -> Vec<Draft> {
     let drafts = by_roles.into_iter().map(|(roles, (nets, rows))| {
         let name = free_name(&format!("seen-{}", roles[0]), &mut taken);
         let addresses = nets.iter().map(|net| address(*net)).collect();
-        Draft { name, kind: Kind::System { roles, addresses }, rows }
+        Draft { name, kind: Kind::System { roles, addresses }, rows, or_roles: Vec::new() }
     });
     drafts.collect()
 }
@@ -132,7 +130,9 @@ pub fn allows(site: &Site, rows: &[Row]) -> Vec<Draft> {
     let mut taken = site.allows.iter().map(|allow| allow.name.to_ascii_lowercase()).collect();
     let drafts = destinations.into_iter().map(|((from, services), (to, rows))| {
         let [from, to, services] = [from, to, services].map(|words| words.into_iter().collect());
-        Draft { name: free_name("seen", &mut taken), kind: Kind::Allow { from, to, services }, rows }
+        let or_roles = guess::any_of(site, &rows).iter().map(ToString::to_string).collect();
+        let name = free_name("seen", &mut taken);
+        Draft { name, kind: Kind::Allow { from, to, services }, rows, or_roles }
     });
     drafts.collect()
 }
@@ -152,17 +152,19 @@ fn named_by_their_system(site: &Site, rows: &[Row]) -> BTreeMap<Row, String> {
     many.flat_map(|((name, ..), rows)| rows.into_iter().map(move |row| (row, name.to_owned()))).collect()
 }
 
-fn size(addresses: &crate::config::AddressSet) -> u128 {
+fn size(addresses: &AddressSet) -> u128 {
     let of_net = |net: IpNet| 1_u128 << u32::from(net.max_prefix_len() - net.prefix_len()).min(127);
     addresses.iter().map(of_net).fold(0, u128::saturating_add)
 }
 
-/// The name of a system that is this machine and little else, or else the address.
+/// The name of a system that is this machine and no other, or else the address. A machine has an address of each family.
 fn label(site: &Site, net: IpNet) -> String {
-    let single = |net: IpNet| net.prefix_len() == net.max_prefix_len();
-    let few = |addresses: &crate::config::AddressSet| addresses.len() <= FEW && addresses.iter().all(single);
+    let single = |net: &IpNet| net.prefix_len() == net.max_prefix_len();
+    let alone = |addresses: &AddressSet| {
+        addresses.iter().all(|net| single(&net)) && addresses.v4().len() <= 1 && addresses.v6().len() <= 1
+    };
     let machine = guess::systems(site, net.network())
-        .find(|system| single(net) && !system.internet && !system.any && few(&system.addresses));
+        .find(|system| single(&net) && !system.internet && !system.any && alone(&system.addresses));
     machine.map_or_else(|| address(net), |system| system.name.clone())
 }
 

@@ -30,6 +30,26 @@ pub fn systems(site: &Site, address: IpAddr) -> impl Iterator<Item = &System> {
     site.systems.iter().filter(move |system| system.addresses.contains(address))
 }
 
+/// The end of a row that is in no system, where the other one is in some.
+#[must_use]
+pub fn unknown(site: &Site, row: &Row) -> Option<End> {
+    let known = |address| systems(site, address).next().is_some();
+    match (known(row.source.network()), known(row.destination)) {
+        (false, true) => Some(End::Source),
+        (true, false) => Some(End::Destination),
+        _ => None,
+    }
+}
+
+/// The roles by each of which all of these rows would be flows, if their end in no system had it: too few services say so to
+/// guess one of them.
+#[must_use]
+pub fn any_of(site: &Site, rows: &[Row]) -> BTreeSet<Role> {
+    let each =
+        rows.iter().map(|row| unknown(site, row).map(|end| of_row(site, row, end)).unwrap_or_default());
+    each.reduce(|all, roles| &all & &roles).unwrap_or_default()
+}
+
 /// The fewest roles by which most of these rows would be flows of the catalogue, if an end that is in no system had
 /// them; none where no row would, or too little was seen to say so.
 #[must_use]

@@ -3,6 +3,7 @@
 pub mod asked;
 mod draft;
 mod guess;
+mod kept;
 pub mod report;
 pub mod seen;
 #[cfg(test)]

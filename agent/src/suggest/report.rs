@@ -20,6 +20,9 @@ const LISTED: usize = 6;
 pub struct Suggestion {
     /// When it was made.
     pub at: String,
+    /// Since when it is looked for what was dropped, before restarts of the agent, too.
+    #[serde(default)]
+    pub since: String,
     /// What to append to the site, with comments.
     pub toml: String,
     /// The blocks of it.
@@ -57,6 +60,9 @@ pub struct Block {
     pub reasons: BTreeMap<String, u64>,
     /// What they asked for.
     pub asked: Vec<Want>,
+    /// Of an allow, the roles by any of which the end in no system would have all of it.
+    #[serde(default)]
+    pub or_roles: Vec<String>,
 }
 
 /// Who asked whom for what.
@@ -104,7 +110,7 @@ impl Block {
             draft.rows.iter().filter_map(|row| sums.rows.get_key_value(row)).collect();
         let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
         for (reason, packets) in seen.iter().flat_map(|(_, seen)| &seen.reasons) {
-            *reasons.entry((*reason).to_owned()).or_default() += packets;
+            *reasons.entry(reason.clone()).or_default() += packets;
         }
         let moment = |moment: Option<SystemTime>| moment.map(time::text).unwrap_or_default();
         Self {
@@ -116,6 +122,7 @@ impl Block {
             last: moment(seen.iter().map(|(_, seen)| seen.last).max()),
             reasons,
             asked: seen.iter().map(|(row, seen)| Want::of(row, seen.packets)).collect(),
+            or_roles: draft.or_roles.clone(),
         }
     }
 }
@@ -135,10 +142,11 @@ impl Suggestion {
         });
         let packets = |row: &Row| sums.rows.get(row).map_or(0, |seen| seen.packets);
         Self {
+            since: time::text(sums.begun),
             blocks: drafts.iter().map(|draft| Block::of(draft, sums)).collect(),
             scans: scans.collect(),
             uncovered: uncovered.iter().map(|row| Want::of(row, packets(row))).collect(),
-            beside: sums.beside.iter().map(|(what, packets)| ((*what).to_owned(), *packets)).collect(),
+            beside: sums.beside.clone(),
             forgotten: sums.forgotten,
             ..Self::default()
         }
@@ -154,8 +162,8 @@ impl Suggestion {
     fn compose(&self, to: &mut String) -> std::fmt::Result {
         writeln!(
             to,
-            "# Suggested by cmgate at {} for what was dropped, or would have been in audit mode.",
-            self.at
+            "# Suggested by cmgate at {} for what was dropped since {},\n# or would have been in audit mode.",
+            self.at, self.since
         )?;
         writeln!(
             to,
@@ -176,13 +184,18 @@ impl Suggestion {
             let reasons: Vec<String> =
                 block.reasons.iter().map(|(reason, packets)| format!("{reason} {packets}")).collect();
             let Block { packets, first, last, .. } = block;
-            writeln!(to, "\n# {packets} packets or more from {first} to {last}: {}", reasons.join(", "))?;
+            let packets = plural(*packets, "packet");
+            writeln!(to, "\n# {packets} or more from {first} to {last}: {}", reasons.join(", "))?;
             for want in block.asked.iter().take(LISTED) {
                 let Want { source, destination, service, packets } = want;
                 writeln!(to, "#   {source} -> {destination} {service}: {packets}")?;
             }
             if block.asked.len() > LISTED {
                 writeln!(to, "#   and {} more", block.asked.len() - LISTED)?;
+            }
+            if !block.or_roles.is_empty() {
+                let roles = block.or_roles.join(", ");
+                writeln!(to, "#   instead, a [[system]] would have it by any of these roles: {roles}")?;
             }
             to.push_str(&block.toml);
         }
@@ -193,18 +206,24 @@ impl Suggestion {
             writeln!(
                 to,
                 "# looks like a scan: not suggested: {source} asked {destinations} destinations for {services} \
-                 services or more, {packets} packets until {last}"
+                 services or more, {} until {last}",
+                plural(*packets, "packet")
             )?;
         }
         for Want { source, destination, service, packets } in &self.uncovered {
             writeln!(
                 to,
-                "# no line of a site admits {source} -> {destination} {service} here: {packets} packets"
+                "# no line of a site admits {source} -> {destination} {service} here: {}",
+                plural(*packets, "packet")
             )?;
         }
         for (what, packets) in &self.beside {
-            writeln!(to, "# no reason to admit anything: {packets} packets, {what}")?;
+            writeln!(to, "# no reason to admit anything: {}, {what}", plural(*packets, "packet"))?;
         }
         Ok(())
     }
+}
+
+fn plural(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

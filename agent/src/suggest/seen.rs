@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use cmgate_common::reason::Reason;
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::datapath::DropEvent;
 use crate::observation::drops;
+use crate::observation::time::as_text;
 
 use super::asked::{Asked, Ends};
+use super::kept::Lists;
 
 /// Rows at most, about a megabyte of them. The one with the fewest packets makes room, of several the oldest.
 pub const ROWS: usize = 4096;
@@ -29,7 +32,7 @@ pub const DESTINATIONS: usize = 256;
 pub const SCANS: usize = 256;
 
 /// Who asks whom for what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Row {
     /// A machine, or a network of neighbours.
     pub source: IpNet,
@@ -40,26 +43,30 @@ pub struct Row {
 }
 
 /// How often, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Sampled packets: a lower bound of those that came.
     pub packets: u64,
     /// When the first came.
+    #[serde(with = "as_text")]
     pub first: SystemTime,
     /// When the last came.
+    #[serde(with = "as_text")]
     pub last: SystemTime,
     /// How many were dropped for which reason.
-    pub reasons: BTreeMap<&'static str, u64>,
+    pub reasons: BTreeMap<String, u64>,
 }
 
 /// Somebody who asks for everything.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scan {
     /// Sampled packets.
     pub packets: u64,
     /// When the first came.
+    #[serde(with = "as_text")]
     pub first: SystemTime,
     /// When the last came.
+    #[serde(with = "as_text")]
     pub last: SystemTime,
     /// Services asked for until it was taken for a scan.
     pub services: usize,
@@ -68,14 +75,17 @@ pub struct Scan {
 }
 
 /// What was seen.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Lists", into = "Lists")]
 pub struct Sums {
+    /// Since when it is looked for.
+    pub begun: SystemTime,
     /// Who asked whom for what.
     pub rows: BTreeMap<Row, Seen>,
     /// Who scanned.
     pub scans: BTreeMap<IpAddr, Scan>,
     /// Sampled packets that are no reason to admit anything, by what they are.
-    pub beside: BTreeMap<&'static str, u64>,
+    pub beside: BTreeMap<String, u64>,
     /// Rows that made room for others.
     pub forgotten: u64,
 }
@@ -85,11 +95,11 @@ impl Seen {
         Self { packets: 0, first: at, last: at, reasons: BTreeMap::new() }
     }
 
-    fn add(&mut self, at: SystemTime, reason: &'static str) {
+    fn add(&mut self, at: SystemTime, reason: &str) {
         self.packets += 1;
         self.first = self.first.min(at);
         self.last = self.last.max(at);
-        *self.reasons.entry(reason).or_default() += 1;
+        count(&mut self.reasons, reason, 1);
     }
 
     fn take_in(&mut self, other: &Self) {
@@ -97,7 +107,27 @@ impl Seen {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         for (reason, packets) in &other.reasons {
-            *self.reasons.entry(reason).or_default() += packets;
+            count(&mut self.reasons, reason, *packets);
+        }
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, what: &str, more: u64) {
+    match counts.get_mut(what) {
+        Some(count) => *count += more,
+        None => drop(counts.insert(what.to_owned(), more)),
+    }
+}
+
+impl Default for Sums {
+    /// Nothing, from now on.
+    fn default() -> Self {
+        Self {
+            begun: SystemTime::now(),
+            rows: BTreeMap::new(),
+            scans: BTreeMap::new(),
+            beside: BTreeMap::new(),
+            forgotten: 0,
         }
     }
 }
@@ -126,8 +156,8 @@ impl Sums {
     }
 
     /// Counts a packet that is no reason to admit anything.
-    pub fn add_beside(&mut self, what: &'static str) {
-        *self.beside.entry(what).or_default() += 1;
+    pub fn add_beside(&mut self, what: &str) {
+        count(&mut self.beside, what, 1);
     }
 
     fn make_room(&mut self) {
@@ -187,27 +217,57 @@ fn neighbourhood(address: IpAddr) -> IpNet {
 
 /// Where the agent sums up the drops it hears of.
 #[derive(Debug, Clone, Default)]
-pub struct Memory(Arc<Mutex<Sums>>);
+pub struct Memory(Arc<Mutex<Heard>>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    sums: Sums,
+    /// Something was heard since the sums were last [taken to be kept](Memory::news).
+    new: bool,
+}
 
 impl Memory {
+    /// One that goes on from what was kept.
+    #[must_use]
+    pub fn of(sums: Sums) -> Self {
+        Self(Arc::new(Mutex::new(Heard { sums, new: false })))
+    }
+
     /// Takes in a sampled drop.
     pub fn hear(&self, event: &DropEvent) {
         let Some(packet) = drops::packet(event) else { return };
-        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.heard();
+        heard.new = true;
         let reason = event.outcome.reason();
         match Asked::of(&packet, reason) {
             Ok(asked) => {
                 let ends = Ends { source: packet.source.into(), destination: packet.destination.into() };
-                sums.add(ends, asked, reason, event.at);
+                heard.sums.add(ends, asked, reason, event.at);
             }
-            Err(what) => sums.add_beside(what),
+            Err(what) => heard.sums.add_beside(what),
         }
     }
 
     /// What was seen until now.
     #[must_use]
     pub fn sums(&self) -> Sums {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.heard().sums.clone()
+    }
+
+    /// The same to keep it, if anything is new since the last time.
+    #[must_use]
+    pub fn news(&self) -> Option<Sums> {
+        let mut heard = self.heard();
+        std::mem::take(&mut heard.new).then(|| heard.sums.clone())
+    }
+
+    /// It could not be kept: it is still new.
+    pub fn not_kept(&self) {
+        self.heard().new = true;
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

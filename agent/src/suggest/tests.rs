@@ -70,7 +70,8 @@ fn unknown_clients_become_a_system_and_the_rest_allows() {
     let suggestion = suggest_for(&files, &sums, None, 7).unwrap();
     assert_eq!(suggestion.admitted_already, 1, "the files admit HTTPS of clients by now");
     assert!(suggestion.uncovered.is_empty());
-    insta::assert_snapshot!(suggestion.toml.replace(&suggestion.at, "NOW"));
+    let told = suggestion.toml.replace(&suggestion.at, "NOW").replace(&suggestion.since, "THEN");
+    insta::assert_snapshot!(told);
 
     // Appended, it is a site that admits all of it, and then there is nothing to suggest.
     let pasted = format!("{SITE}{}", suggestion.toml);
@@ -104,10 +105,26 @@ fn one_service_makes_nobody_more_than_a_client() {
     let suggestion = suggest_for(&files(SITE, &here), &seen(&files_alone), None, 0).unwrap();
     let kinds: Vec<_> = suggestion.blocks.iter().map(|block| block.kind.as_str()).collect();
     assert_eq!(kinds, ["allow"], "{}", suggestion.toml);
+    // It is said which roles would do, for who knows better.
+    assert_eq!(suggestion.blocks[0].or_roles, ["site-server"]);
+    assert!(suggestion.toml.contains("a [[system]] would have it by any of these roles: site-server"));
     let more = [files_alone[0], ("10.66.0.9", "10.1.1.20", Asked::Tcp(135), unknown)];
     let suggestion = suggest_for(&files(SITE, &here), &seen(&more), None, 0).unwrap();
     assert_eq!(suggestion.blocks.len(), 1, "{}", suggestion.toml);
     assert!(suggestion.blocks[0].toml.contains("roles = [\"site-server\"]"), "{}", suggestion.toml);
+}
+
+#[test]
+fn a_system_of_several_machines_does_not_stand_for_one() {
+    let two = "[[system]]\nname = \"pair\"\nroles = []\naddresses = [\"10.7.0.1\", \"10.7.0.2\"]\n";
+    let one = "[[system]]\nname = \"alone\"\nroles = []\naddresses = [\"10.8.0.1\", \"2001:db8:8::1\"]\n";
+    let here = here();
+    let files = files(&format!("{SITE}{two}{one}"), &here);
+    let asked = |source| (source, "10.1.1.20", Asked::Tcp(9100), Reason::Service);
+    let suggestion = suggest_for(&files, &seen(&[asked("10.7.0.1"), asked("10.8.0.1")]), None, 0).unwrap();
+    // The other one of the pair asked for nothing.
+    let text = "from = [\"10.7.0.1\", \"alone\"]\nto = [\"mp01\"]\n";
+    assert!(suggestion.toml.contains(text), "{}", suggestion.toml);
 }
 
 #[test]
