@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    io::{BufRead, BufReader, Read},
     path::Path,
     process::{Command, ExitCode, Output, Stdio},
     time::{Duration, Instant},
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         .test("filters_hold_at_the_agent", LAB_WITH_AGENT, filters_hold_at_the_agent)
         .test("each_drop_has_a_hint", LAB_WITH_AGENT, each_drop_has_a_hint)
         .test("the_most_dropped_come_first", LAB_WITH_AGENT, the_most_dropped_come_first)
+        .test("following_ends_with_its_reader", LAB_WITH_AGENT, following_ends_with_its_reader)
         .test("what_means_nothing_is_usage", LAB_WITH_AGENT, what_means_nothing_is_usage)
         .test("a_capture_opens_with_its_comments", LAB_WITH_TSHARK, a_capture_opens_with_its_comments)
         .test("a_capture_that_follows_is_whole_when_interrupted", LAB_WITH_TSHARK, a_capture_that_follows)
@@ -178,6 +180,45 @@ fn the_most_dropped_come_first() -> Result<()> {
     for word in ["seen", "counted", "tcp/10123", "2001:db8:66::10"] {
         ensure!(table.contains(word), "{word} is not in:\n{table}");
     }
+    Ok(())
+}
+
+fn following_ends_with_its_reader() -> Result<()> {
+    let scene = Scene::host(scene::HOST, scene::SITE)?;
+    let _agent = scene.start()?;
+    for form in ["table", "json"] {
+        let mut command = scene.install.command(&scene.lab.host, "drops")?;
+        command.args(["--follow", "--format", form]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut follower = command.spawn()?;
+        let mut reader = BufReader::new(follower.stdout.take().context("no standard output")?);
+        let begun = Instant::now();
+        // As `head -1` does: a line, and no more.
+        let mut line = String::new();
+        let heard = std::thread::spawn(move || reader.read_line(&mut line).map(|_| line));
+        while !heard.is_finished() {
+            ensure!(begun.elapsed() < LIMIT, "nothing was heard");
+            dropped(&scene)?;
+        }
+        let line = heard.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
+        ensure!(line.contains("unknown-source") || line.contains("service"), "{line}");
+        let ended = loop {
+            if let Some(ended) = follower.try_wait()? {
+                break ended;
+            }
+            ensure!(begun.elapsed() < 2 * LIMIT, "it follows on for nobody");
+            dropped(&scene)?;
+        };
+        let mut said = String::new();
+        follower.stderr.take().context("no standard error")?.read_to_string(&mut said)?;
+        ensure!(ended.success() && said.is_empty(), "{ended}: {said}");
+    }
+    // What is shown at once and has an end says nothing of it either.
+    let missing = json_of(&scene, &["--interface", "eth7"])?;
+    ensure!(missing["counted"] == serde_json::json!([]), "{missing}");
+    let table = text(&drops(&scene, &["--interface", "eth7"])?.stdout);
+    ensure!(table == "nothing of that was dropped\n", "{table}");
+    let table = text(&drops(&scene, &["--address", "10.20.0.0/16"])?.stdout);
+    ensure!(table.contains("(counted whatever the address or service)"), "{table}");
     Ok(())
 }
 

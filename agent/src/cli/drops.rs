@@ -73,7 +73,7 @@ pub(super) fn run(common: &Common, args: &Args) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     match args.format {
-        Format::Table => output::print(&drops.table())?,
+        Format::Table => output::print(&drops.table(&filter))?,
         Format::Json => output::print_json(&drops)?,
     }
     Ok(Exit::Done)
@@ -141,17 +141,18 @@ async fn follow(common: &Common, args: &Args, filter: &Filter) -> Result<()> {
             }
         }
     };
-    let Show::Capture(sink) = &show else { return followed };
-    match followed {
+    match (followed, &show) {
         // Who looked on has seen enough.
-        Err(error) if is_closed(&error) => Ok(()),
-        ended => {
+        (Err(error), _) if is_closed(&error) => Ok(()),
+        (ended, Show::Capture(sink)) => {
             sink.tell();
             ended
         }
+        (ended, Show::Lines(_)) => ended,
     }
 }
 
+/// Whether whoever reads standard output has gone.
 fn is_closed(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
     causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
@@ -213,16 +214,16 @@ impl Show {
     fn line(&mut self, line: &[u8]) -> Result<()> {
         let text = std::str::from_utf8(line)?;
         if let Self::Lines(Format::Json) = self {
-            return output::print(&format!("{text}\n"));
+            return output::line(text);
         }
         if let Ok(drop) = serde_json::from_str::<Drop>(text) {
             return self.drop(drop);
         }
-        let value: serde_json::Value =
+        let Missed { missed } =
             serde_json::from_str(text).context("the agent says what this release does not understand")?;
-        let missed = format!("({} more went by too fast)", value["missed"]);
+        let missed = format!("({missed} more went by too fast)");
         match self {
-            Self::Lines(_) => output::print(&format!("{missed}\n")),
+            Self::Lines(_) => output::line(&missed),
             Self::Capture(_) => {
                 output::complain(&missed);
                 Ok(())
@@ -232,13 +233,17 @@ impl Show {
 
     fn drop(&mut self, drop: Drop) -> Result<()> {
         match self {
-            Self::Lines(Format::Table) => output::print(&format!("{drop}\n")),
-            Self::Lines(Format::Json) => {
-                output::print(&format!("{}\n", serde_json::to_string(&drop.without_frame())?))
-            }
+            Self::Lines(Format::Table) => output::line(&drop.to_string()),
+            Self::Lines(Format::Json) => output::line(&serde_json::to_string(&drop.without_frame())?),
             Self::Capture(sink) => sink.take(&drop),
         }
     }
+}
+
+/// How many drops the agent could not hand on in time.
+#[derive(serde::Deserialize)]
+struct Missed {
+    missed: u64,
 }
 
 /// A capture, and what it is called.

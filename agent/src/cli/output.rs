@@ -26,6 +26,12 @@ pub(super) fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Prints a line of many. That its reader has gone is an error here: there is no end to them otherwise.
+pub(super) fn line(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
 /// Prints JSON, indented for eyes.
 pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))

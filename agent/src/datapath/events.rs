@@ -47,6 +47,7 @@ pub struct Events {
     ring: AsyncFd<RingBuf<MapData>>,
     clock: OwnedFd,
     names: Array<MapData, FlowName>,
+    last: SystemTime,
 }
 
 /// Events given out at once at most, so that a flood of them cannot hold up whoever reads.
@@ -72,7 +73,7 @@ impl Events {
         let ring = ring.map_err(|refused| Error::map(name, &std::io::Error::from(refused)))?;
         let clock = pins.program(load::CLOCK);
         let clock = sys::open_pin(&clock).map_err(|source| Error::pin("cannot open", &clock, source))?;
-        Ok(Some(Self { ring, clock, names: maps::NAMES.array(&pins)? }))
+        Ok(Some(Self { ring, clock, names: maps::NAMES.array(&pins)?, last: SystemTime::UNIX_EPOCH }))
     }
 
     /// The next events, at least one; waits until there is one. Dropping the future loses nothing.
@@ -92,7 +93,15 @@ impl Events {
                     break;
                 };
                 let event = Event::ref_from_bytes(&item).ok();
-                events.extend(event.and_then(|event| read(event, &now, &self.names)));
+                let Some(mut event) = event.and_then(|event| read(event, &now, &self.names)) else {
+                    continue;
+                };
+                // A moment is known to a tick: what comes behind another is not told as before it.
+                if self.last.duration_since(event.at).is_ok_and(|behind| behind <= now.tick()) {
+                    event.at = self.last;
+                }
+                self.last = event.at;
+                events.push(event);
             }
             if !events.is_empty() {
                 return Ok(events);

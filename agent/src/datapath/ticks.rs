@@ -71,6 +71,12 @@ impl Moment {
         self.time(ticks.saturating_sub(self.ticks))
     }
 
+    /// How long a tick is.
+    #[must_use]
+    pub fn tick(&self) -> Duration {
+        self.time(1)
+    }
+
     fn time(&self, ticks: u64) -> Duration {
         Duration::from_secs(ticks / self.per_second)
             + Duration::from_nanos(ticks % self.per_second * 1_000_000_000 / self.per_second)

@@ -13,8 +13,9 @@ use crate::datapath::{self, Events};
 use crate::observation::adviser::Adviser;
 use crate::observation::agent::Board;
 use crate::observation::control::{self, Desk, Place};
-use crate::observation::drops::{Drop, Drops, Sample};
+use crate::observation::drops::{Drop, Drops};
 use crate::observation::request::Request;
+use crate::observation::sample::Sample;
 use crate::observation::{page, time};
 use crate::suggest::seen::Memory;
 

@@ -1,9 +1,7 @@
-//! Dropped packets one by one: a bounded sample, decoded for people. What is not sampled is counted all the same.
+//! Dropped packets one by one, decoded for people, and what is counted of them.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use cmgate_common::frame::{Frame, Header};
 use cmgate_common::layout::image::Bank;
@@ -11,17 +9,12 @@ use cmgate_common::opaque::Opaque;
 use cmgate_common::packet::{self, Packet, Parsed, protocol};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast;
 
 use crate::datapath::{DropEvent, Hook, Live};
 use crate::explain::tuple::Tuple;
 
-use super::aggregate::{Aggregate, Top};
 use super::filter::Filter;
 use super::{hex, time};
-
-/// Drops kept for those who ask later.
-const KEPT: usize = 1024;
 
 /// A dropped packet: a line of the stable JSON of `cmgate drops`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,9 +253,10 @@ impl Drops {
 
     /// For people.
     #[must_use]
-    pub fn table(&self) -> String {
+    pub fn table(&self, filter: &Filter) -> String {
         if self.counted.is_empty() {
-            return "nothing was dropped\n".to_owned();
+            let what = if filter.wants_all() { "nothing" } else { "nothing of that" };
+            return format!("{what} was dropped\n");
         }
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
@@ -278,6 +272,9 @@ impl Drops {
             ]);
         }
         let mut page = table.trim_fmt() + "\n";
+        if filter.tells_packets_apart() {
+            page.push_str("(counted whatever the address or service)\n");
+        }
         if !self.recent.is_empty() {
             page.push('\n');
         }
@@ -285,77 +282,6 @@ impl Drops {
             page.push_str(&format!("{drop}\n"));
         }
         page
-    }
-}
-
-/// The sample: the last ones, and a channel for those who follow.
-#[derive(Debug, Clone)]
-pub struct Sample(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    recent: Mutex<VecDeque<Drop>>,
-    sums: Mutex<Sums>,
-    followers: broadcast::Sender<Drop>,
-}
-
-/// The sums, and what was counted when they began.
-#[derive(Debug, Default)]
-struct Sums {
-    aggregate: Aggregate,
-    begun: Option<(String, Vec<Counted>)>,
-}
-
-impl Default for Sample {
-    fn default() -> Self {
-        let followers = broadcast::Sender::new(KEPT);
-        Self(Arc::new(Shared { recent: Mutex::default(), sums: Mutex::default(), followers }))
-    }
-}
-
-impl Sample {
-    /// Sums up what was dropped since a moment, at which the counters stood so. What is in the ring from before was
-    /// counted before.
-    pub fn begin(&self, since: String, counted: Vec<Counted>) {
-        let mut sums = self.0.sums.lock().unwrap_or_else(PoisonError::into_inner);
-        sums.begun.get_or_insert((since, counted));
-    }
-
-    /// The greatest sums of what a filter wants, beside the counters as they are now.
-    #[must_use]
-    pub fn top(&self, most: usize, filter: &Filter, now: &Drops) -> Top {
-        let sums = self.0.sums.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = sums.begun.as_ref().map_or(&[][..], |(_, counted)| counted);
-        let since = sums.begun.as_ref().map(|(since, _)| since.clone());
-        Top { since, ..sums.aggregate.top(most, filter, (&now.counted, before), now.not_sampled) }
-    }
-
-    /// Takes a drop; the oldest makes room.
-    pub fn push(&self, drop: Drop) {
-        let mut sums = self.0.sums.lock().unwrap_or_else(PoisonError::into_inner);
-        if sums.begun.as_ref().is_none_or(|(begun, _)| *begun <= drop.time) {
-            sums.aggregate.add(&drop);
-        }
-        std::mem::drop(sums);
-        let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() == KEPT {
-            recent.pop_front();
-        }
-        recent.push_back(drop.clone());
-        // Nobody following is no error.
-        let _ = self.0.followers.send(drop);
-    }
-
-    /// The last ones, oldest first.
-    #[must_use]
-    pub fn recent(&self) -> Vec<Drop> {
-        self.0.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
-    }
-
-    /// Those to come. Who reads too slowly misses some, and is told how many.
-    #[must_use]
-    pub fn follow(&self) -> broadcast::Receiver<Drop> {
-        self.0.followers.subscribe()
     }
 }
 
@@ -432,19 +358,5 @@ mod tests {
     fn the_json_is_the_documented_one() {
         let told = Drop::of(&event(&tcp(0), Reason::UnknownSource), Some("eth1")).without_frame();
         insta::assert_snapshot!(serde_json::to_string(&told).unwrap(), @r#"{"time":"1970-01-01T00:00:00.000Z","interface":"eth1","hook":"ingress","verdict":"drop","reason":"unknown-source","source":"10.66.0.10","destination":"10.1.1.20","protocol":"tcp","source_port":51234,"port":"445","length":54,"generation":4}"#);
-    }
-
-    #[test]
-    fn the_sample_keeps_the_last_and_hands_on_the_new() {
-        let sample = Sample::default();
-        let mut follower = sample.follow();
-        for number in 0..=KEPT {
-            sample
-                .push(Drop { time: number.to_string(), ..Drop::of(&event(&tcp(0), Reason::Service), None) });
-        }
-        let recent = sample.recent();
-        assert_eq!((recent.len(), recent[0].time.as_str()), (KEPT, "1"));
-        assert!(matches!(follower.try_recv(), Err(broadcast::error::TryRecvError::Lagged(_))));
-        assert_eq!(follower.try_recv().unwrap().time, "1");
     }
 }

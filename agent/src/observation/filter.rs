@@ -71,6 +71,18 @@ impl Filter {
 }
 
 impl Filter {
+    /// Whether every drop is wanted.
+    #[must_use]
+    pub fn wants_all(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether it asks for more than the counters know.
+    #[must_use]
+    pub fn tells_packets_apart(&self) -> bool {
+        !self.addresses.is_empty() || !self.services.is_empty()
+    }
+
     /// Whether the counters of a reason on an interface are of what is wanted; addresses and services they do not know.
     #[must_use]
     pub fn counts(&self, reason: &str, interface: &str) -> bool {

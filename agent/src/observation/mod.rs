@@ -22,6 +22,7 @@ pub mod page;
 mod patience;
 mod peer;
 pub mod request;
+pub mod sample;
 mod sampled;
 pub mod shadow;
 pub mod status;
