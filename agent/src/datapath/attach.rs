@@ -52,6 +52,10 @@ impl Datapath {
                 }
             },
         };
+        match egress {
+            Egress::Tcx => self.filters.remove(&nic.name),
+            Egress::Clsact => self.filters.insert(nic.name.clone()),
+        };
         Ok(Attached { mode, egress, replaced: former.is_some(), notes })
     }
 

@@ -97,12 +97,16 @@ impl Programs {
 
     /// The program for one kind of link.
     pub fn fd(&self, kind: LinkKind) -> Result<BorrowedFd<'_>, Error> {
-        let name = match kind {
-            LinkKind::Ingress => INGRESS,
-            LinkKind::Egress => EGRESS,
-        };
+        let name = kind.program();
         let program = self.0.program(name).ok_or_else(|| Error::missing(name))?;
         program.fd().map(AsFd::as_fd).map_err(|error| Error::program(name, &error))
+    }
+
+    /// The id of the program for one kind of link.
+    pub fn id(&self, kind: LinkKind) -> Result<u32, Error> {
+        let name = kind.program();
+        let program = self.0.program(name).ok_or_else(|| Error::missing(name))?;
+        program.info().map(|info| info.id()).map_err(|error| Error::program(name, &error))
     }
 
     /// The program on XDP, for another one to call.

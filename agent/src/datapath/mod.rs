@@ -16,6 +16,7 @@ mod grow;
 mod hardware;
 mod identity;
 mod inspect;
+mod intact;
 mod lines;
 mod links;
 mod load;
@@ -38,6 +39,7 @@ mod sys;
 mod ticks;
 mod trial;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::time::Instant;
@@ -45,6 +47,7 @@ use std::time::Instant;
 use cmgate_common::layout::SLOTS;
 
 use control::ControlBlock;
+use intact::Written;
 use load::Programs;
 use maps::Room;
 use names::Names;
@@ -126,6 +129,10 @@ pub struct Datapath {
     may_be_read: [Option<Instant>; SLOTS as usize],
     took_over: bool,
     ended_shadow: bool,
+    /// What this agent wrote into each slot.
+    written: [Option<Written>; SLOTS as usize],
+    /// The interfaces whose egress program is a filter.
+    filters: BTreeSet<String>,
 }
 
 impl Datapath {
@@ -175,6 +182,8 @@ impl Datapath {
             control,
             took_over,
             ended_shadow,
+            written: [None; SLOTS as usize],
+            filters: BTreeSet::new(),
         };
         // Never smaller: what rules must keep its room, and no live flow is lost because a file could not be read.
         let wanted = room.at_least(wanted);

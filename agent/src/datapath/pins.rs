@@ -26,6 +26,14 @@ impl LinkKind {
             Self::Egress => "_tc",
         }
     }
+
+    /// The name of the program for it.
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::Ingress => super::load::INGRESS,
+            Self::Egress => super::load::EGRESS,
+        }
+    }
 }
 
 /// The pins of one layout version below a root.

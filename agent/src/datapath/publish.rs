@@ -172,6 +172,7 @@ impl Datapath {
         let verdicts = verdict_words(generation)?;
         let counters = self.names.counters(&generation.flows)?;
         self.wait_until_unread(slot);
+        self.written[slot as usize] = None;
         self.write(slot, generation.words, verdicts, &counters)?;
         self.control.write_slot(
             slot,
@@ -182,6 +183,7 @@ impl Datapath {
                 timeouts: generation.parameters.idle.in_ticks(per_second),
             },
         );
+        self.written[slot as usize] = Some(self.found_in(slot)?);
         Probe::over(&self.pins)
     }
 
@@ -209,9 +211,8 @@ impl Datapath {
         verdicts: std::ops::Range<usize>,
         counters: &[u32],
     ) -> Result<(), Error> {
-        let size = (self.room.pages * PAGE) as usize;
         let tables = self.tables()?;
-        let slot = &tables.words()[slot as usize * size..][..size];
+        let slot = self.slot_words(&tables, slot);
         let (image, rest) = slot.split_at(words.len());
         store(image, words);
         for (to, word) in image[verdicts.clone()].iter().zip(&words[verdicts]) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use cmgate_common::reason::Reason;
 use cmgate_common::tables::Tables as _;
 use nix::mount::MsFlags;
@@ -217,7 +217,14 @@ impl Gate {
         let Some(probe) = Probe::open(self.datapath.root())? else { bail!("the pins are gone") };
         let (slot, generation) = probe.ruling()?;
         match self.judges.iter().find(|(number, _)| *number == generation) {
-            Some((_, judge)) => canary::fly(judge, &probe, slot).map(|()| true),
+            Some((_, judge)) => {
+                let intact = self.datapath.is_intact()?;
+                ensure!(
+                    intact != Some(false),
+                    "the tables of generation {generation} in the kernel are no longer what was written there"
+                );
+                canary::fly(judge, &probe, slot).map(|()| true)
+            }
             None => Ok(false),
         }
     }

@@ -35,6 +35,10 @@ impl Gate {
                 return guarding;
             }
         };
+        for (name, why) in self.astray().unwrap_or_default() {
+            tracing::error!("{name}: {why}; it is guarded anew");
+            self.guarded.remove(&name);
+        }
         let fresh = self.takes_new(&wanted, here);
         if fresh {
             self.seed(&mut guarding);
@@ -71,6 +75,14 @@ impl Gate {
             self.seed(&mut guarding);
         }
         guarding
+    }
+
+    /// Guarded interfaces on which the programs do not stand as they were put there, each with what is wrong.
+    ///
+    /// # Errors
+    /// If the kernel does not tell.
+    pub fn astray(&self) -> Result<Vec<(String, String)>, datapath::Error> {
+        self.datapath.astray(self.guarded.values())
     }
 
     /// Whether one of these interfaces is there and without the gate.
