@@ -16,14 +16,25 @@ pub struct Hardware {
     pub driver: Option<String>,
     /// Whether the driver runs XDP itself, and does so on frames in several buffers.
     pub xdp: Option<XdpAbility>,
-    /// Receive queues in use, and the most there can be.
-    pub queues: Option<(u32, u32)>,
+    /// Its receive queues.
+    pub queues: Option<Queues>,
     /// Large receive offload is on.
     pub lro: Option<bool>,
     /// The NIC joins segments (`rx-gro-hw`).
     pub gro_hw: Option<bool>,
     /// The NIC takes VLAN tags off (`rx-vlan-hw-parse`).
     pub rx_vlan: Option<bool>,
+}
+
+/// Queues that receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queues {
+    /// In use.
+    pub now: u32,
+    /// The most there can be.
+    pub most: u32,
+    /// Whether they send, too (`combined`), rather than receive alone (`rx`).
+    pub combined: bool,
 }
 
 /// What a driver does with XDP.
@@ -105,12 +116,12 @@ impl Ethtool {
     }
 
     /// `struct ethtool_channels`: the most there can be of each kind, then how many there are.
-    fn queues(&self) -> io::Result<(u32, u32)> {
+    fn queues(&self) -> io::Result<Queues> {
         let mut data = [0; 9];
         data[0] = GCHANNELS;
         self.ask(&mut data)?;
         let [_, most_rx, _, _, most_combined, rx, _, _, combined] = data;
-        Ok((rx + combined, most_rx + most_combined))
+        Ok(Queues { now: rx + combined, most: most_rx + most_combined, combined: most_combined > 0 })
     }
 
     /// The device's features by name, and whether each is active.

@@ -57,7 +57,7 @@ use shared::Shared;
 pub use enforced::{Enforced, KnownFlow, enforced, timeouts};
 pub use error::{Error, OLDEST};
 pub use events::{DropEvent, Events};
-pub use hardware::{Hardware, XdpAbility, hardware};
+pub use hardware::{Hardware, Queues, XdpAbility, hardware};
 pub use identity::{CountersId, counters_id};
 pub use inspect::{
     FlowCounters, Live, LiveInterface, MapUse, OutcomeCount, ProgramUse, forget_quiet_ports, inspect, usage,
@@ -84,8 +84,23 @@ pub fn xdp_on(interface: &str) -> Option<u32> {
 /// The ids of the programs that the gate pinned below `root` has on its interfaces; none where it has none.
 #[must_use]
 pub fn own_programs(root: &Path) -> Vec<u32> {
-    let live = inspect(root).ok().flatten();
-    live.map(|live| live.interfaces.iter().map(|interface| interface.program).collect()).unwrap_or_default()
+    programs_seen(root).unwrap_or_default()
+}
+
+/// The same; `None` where that cannot be seen.
+#[must_use]
+pub fn programs_seen(root: &Path) -> Option<Vec<u32>> {
+    match inspect(root) {
+        Ok(Some(live)) => Some(live.interfaces.iter().map(|interface| interface.program).collect()),
+        Ok(None) | Err(Error::NoBpffs { .. } | Error::OtherLayout { .. }) => Some(Vec::new()),
+        Err(_) => None,
+    }
+}
+
+/// The name of a program in the kernel; `None` where there is none of this id, or the caller may not know.
+#[must_use]
+pub fn program_name(id: u32) -> Option<String> {
+    load::program_info(id).map(|program| program.name).filter(|name| !name.is_empty())
 }
 
 /// Whether `path`, or the nearest directory above it that is there, is on a bpffs.

@@ -6,13 +6,19 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use futures::TryStreamExt as _;
 use rtnetlink::Handle;
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage};
 use rtnetlink::packet_route::tc::TcAttribute;
 
 use crate::config::Host;
 use crate::datapath;
 
-use super::facts::{Facts, Interface, There};
+use super::facts::{Facts, Interface, Program, There};
+
+/// What the running kernel calls itself.
+const RELEASE: &str = "/proc/sys/kernel/osrelease";
+
+/// What leaves is followed by a link of tcx since then.
+const TCX: (u32, u32) = (6, 6);
 
 /// What is so on this machine, about the interfaces of a host file, for a gate pinned below `pins`.
 ///
@@ -28,17 +34,17 @@ pub async fn facts(host: &Host, pins: &Path) -> Result<Facts> {
         .try_collect()
         .await
         .context("the kernel does not list its interfaces")?;
-    let ours = datapath::own_programs(pins);
+    let ours = datapath::programs_seen(pins);
     let mut interfaces = Vec::new();
     for interface in &host.interfaces {
         let link = links.iter().find(|link| name(link) == Some(interface.name.as_str()));
         let there = match link {
-            Some(link) => Some(there(&handle, &interface.name, link, &links, &ours).await),
+            Some(link) => Some(there(&handle, &interface.name, link, &links, ours.as_deref()).await),
             None => None,
         };
         interfaces.push(Interface { name: interface.name.clone(), there });
     }
-    let release = read("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = read(RELEASE).unwrap_or_default();
     Ok(Facts {
         kernel: version(&release),
         release,
@@ -110,7 +116,13 @@ fn info(link: &LinkMessage) -> &[LinkInfo] {
     found.unwrap_or_default()
 }
 
-async fn there(handle: &Handle, of: &str, link: &LinkMessage, links: &[LinkMessage], ours: &[u32]) -> There {
+async fn there(
+    handle: &Handle,
+    of: &str,
+    link: &LinkMessage,
+    links: &[LinkMessage],
+    ours: Option<&[u32]>,
+) -> There {
     let index = link.header.index;
     let number = |wanted: fn(&LinkAttribute) -> Option<u32>| link.attributes.iter().find_map(wanted);
     let master = number(|attribute| match attribute {
@@ -126,7 +138,12 @@ async fn there(handle: &Handle, of: &str, link: &LinkMessage, links: &[LinkMessa
         LinkInfo::PortKind(kind) => Some(kind.to_string()),
         _ => None,
     });
-    let program = datapath::xdp_on(of);
+    let program = match (datapath::xdp_on(of), ours) {
+        (None, _) => Program::Ours,
+        (Some(program), Some(ours)) if ours.contains(&program) => Program::Ours,
+        (Some(program), Some(_)) => Program::Others(program, datapath::program_name(program)),
+        (Some(program), None) => Program::Unknown(program),
+    };
     There {
         up: link.header.flags.contains(LinkFlags::Up),
         kind,
@@ -137,9 +154,11 @@ async fn there(handle: &Handle, of: &str, link: &LinkMessage, links: &[LinkMessa
         })
         .unwrap_or(0),
         hardware: datapath::hardware(of, index),
-        other_xdp: program.filter(|program| !ours.contains(program)),
+        ethernet: link.header.link_layer_type == LinkLayerType::Ether,
+        program,
         // Before 6.6 the gate's own filter needs one, too.
-        clsact: ours.is_empty() && clsact(handle, index).await,
+        clsact: (version(&read(RELEASE).unwrap_or_default()) >= TCX || ours.is_some_and(<[u32]>::is_empty))
+            && clsact(handle, index).await,
     }
 }
 

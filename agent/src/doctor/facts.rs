@@ -38,6 +38,18 @@ pub struct Interface {
     pub there: Option<There>,
 }
 
+/// An XDP program, as far as this gate is concerned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Program {
+    /// None, or this gate's own.
+    #[default]
+    Ours,
+    /// Somebody else's: its number, and its name where the kernel tells.
+    Others(u32, Option<String>),
+    /// One of this number; whose it is cannot be seen from here.
+    Unknown(u32),
+}
+
 /// An interface that is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct There {
@@ -51,8 +63,10 @@ pub struct There {
     pub mtu: u32,
     /// What NIC and driver say.
     pub hardware: Hardware,
-    /// The id of an XDP program that is not this gate's.
-    pub other_xdp: Option<u32>,
+    /// Whether its frames begin with an Ethernet header.
+    pub ethernet: bool,
+    /// The XDP program on it.
+    pub program: Program,
     /// Whether somebody else's `clsact` or `ingress` queueing discipline is on it.
     pub clsact: bool,
 }

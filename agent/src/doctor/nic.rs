@@ -1,53 +1,17 @@
 //! An interface: what it is, what its driver does, what else is on it.
 
-use super::facts::{Facts, Interface, There};
+mod drivers;
+
+use crate::datapath::Queues;
+
+use super::facts::{Facts, Interface, Program, There};
 use super::report::Finding;
 use super::report::Level::{Note, Problem, Warning};
 
-/// Drivers that run XDP themselves, for kernels that do not say so (before 6.3): those with `ndo_bpf` and `XDP_SETUP_PROG` in
-/// the kernel's drivers/net of 6.1.
-const NATIVE: [&str; 25] = [
-    "bnxt_en",
-    "cxgb4",
-    "dpaa2-eth",
-    "ena",
-    "enetc",
-    "fsl_dpa",
-    "fsl_enetc",
-    "gve",
-    "hv_netvsc",
-    "i40e",
-    "ice",
-    "igb",
-    "igc",
-    "ixgbe",
-    "ixgbevf",
-    "mlx4_en",
-    "mlx5_core",
-    "mvneta",
-    "mvpp2",
-    "nfp",
-    "qede",
-    "sfc",
-    "tun",
-    "veth",
-    "virtio_net",
-];
+use self::drivers::Pause;
 
-/// Drivers that stop and start the link, or reset their rings, when a program comes or goes, as far as it is known. Each
-/// with the function of the driver that takes a program.
-const FLAPS: [(&str, &str); 8] = [
-    ("i40e", "i40e_xdp_setup resets the interface (i40e_reset_and_rebuild) where XDP goes on or off"),
-    ("ixgbe", "ixgbe_xdp_setup closes and opens the interface where XDP goes on or off"),
-    ("ixgbevf", "ixgbevf_xdp_setup closes and opens the interface"),
-    ("igb", "igb_xdp_setup closes and opens the interface"),
-    ("ice", "ice_xdp_setup_prog takes the interface down and up"),
-    ("ena", "ena_xdp_set takes the interface down and up"),
-    ("bnxt_en", "bnxt_xdp_set closes and opens the NIC"),
-    ("mlx5_core", "mlx5e_xdp_set opens the channels anew"),
-];
-
-/// The longest packet that fits a page with XDP's headroom, in one buffer: about 3,500 bytes.
+/// The longest packet that fits a page of 4 KiB with XDP's headroom and the kernel's own part, as ena counts it
+/// (`ENA_XDP_MAX_MTU`). Other drivers say a little more or less, and some 1,500.
 const ONE_BUFFER: u32 = 3_498;
 
 /// Findings about an interface.
@@ -73,14 +37,28 @@ pub(super) fn examine(interface: &Interface, facts: &Facts) -> Vec<Finding> {
             format!("ip link set {name} up"),
         ));
     }
+    found.extend(ethernet(there));
     found.extend(place(there));
     found.push(xdp(there));
-    found.extend(queues(there, facts));
+    found.extend(queues(name, there, facts));
     found.extend(offloads(name, there));
     found.extend(mtu(name, there));
     found.extend(others(name, there));
     found.extend(flap(there));
     found.into_iter().map(|finding| finding.on(name)).collect()
+}
+
+/// What the gate reads are Ethernet frames.
+fn ethernet(there: &There) -> Option<Finding> {
+    (!there.ethernet).then(|| {
+        Finding::new(
+            Problem,
+            "no-ethernet",
+            "its packets have no Ethernet header (a tunnel, or another point-to-point link)",
+            "the gate takes their first bytes for one: everything that comes in is dropped as ethertype or malformed",
+            "do not name it; guard the interface that its packets come in on",
+        )
+    })
 }
 
 /// Where in a stack of interfaces it stands.
@@ -135,6 +113,13 @@ fn place(there: &There) -> Option<Finding> {
             "XDP runs in the stack, on what is for this machine; what passes from port to port is not judged",
             "to judge that, name the ports and set transit = true",
         )),
+        kind @ ("macvlan" | "macvtap" | "ipvlan") => Some(Finding::new(
+            Warning,
+            "on-another",
+            format!("it is a {kind}, on top of another interface"),
+            "XDP runs on it in the stack only; what else comes in by the interface below is not judged",
+            "name the interface below where all of it is to be guarded",
+        )),
         "veth" => Some(Finding::new(
             Note,
             "veth",
@@ -148,10 +133,30 @@ fn place(there: &There) -> Option<Finding> {
 
 fn xdp(there: &There) -> Finding {
     let driver = there.hardware.driver.as_deref().unwrap_or("unknown");
-    let native = there.hardware.xdp.map_or_else(|| NATIVE.contains(&driver), |xdp| xdp.native);
+    let said = there.hardware.xdp.map(|xdp| xdp.native);
+    let native = said.unwrap_or_else(|| drivers::known(driver).is_some());
+    if native && driver == drivers::XEN {
+        return Finding::new(
+            Warning,
+            "xdp",
+            "it is a Xen network front end",
+            "its driver takes a program and runs none where the other end has no `feature-xdp-headroom` (xennet_xdp_set): the \
+             gate would stand open there, and nothing here could tell",
+            "xdp = \"generic\" in cmgate.toml; or see that `cmgate status` counts packets before relying on it",
+        );
+    }
     if native {
-        let known = if there.hardware.xdp.is_some() { "says so" } else { "is known to" };
-        return Finding::ok("xdp", format!("the driver {driver} runs XDP itself ({known})"));
+        let source = if said.is_some() { "the kernel says so" } else { "read in Linux 6.1" };
+        return Finding::ok("xdp", format!("the driver {driver} runs XDP itself ({source})"));
+    }
+    if let Some(kind) = &there.kind {
+        return Finding::new(
+            Note,
+            "xdp",
+            format!("a {kind} runs no XDP of its own"),
+            "the gate runs in the stack (generic), with xdp = \"auto\": as strict, and a packet costs more",
+            "nothing; it is no NIC",
+        );
     }
     Finding::new(
         Warning,
@@ -163,9 +168,9 @@ fn xdp(there: &There) -> Finding {
     )
 }
 
-fn queues(there: &There, facts: &Facts) -> Option<Finding> {
-    let (queues, most) = there.hardware.queues?;
-    if queues == 0 || queues >= facts.cpus {
+fn queues(name: &str, there: &There, facts: &Facts) -> Option<Finding> {
+    let Queues { now, most, combined } = there.hardware.queues?;
+    if now == 0 || now >= facts.cpus {
         return None;
     }
     let driver = there.hardware.driver.as_deref().unwrap_or_default();
@@ -180,15 +185,16 @@ fn queues(there: &There, facts: &Facts) -> Option<Finding> {
     } else {
         (Note, "packets are judged by as many CPUs as there are queues, and by no more")
     };
-    let remedy = if most > queues {
-        format!("ethtool -L ... combined {}", most.min(facts.cpus))
+    let remedy = if most > now {
+        let kind = if combined { "combined" } else { "rx" };
+        format!("ethtool -L {name} {kind} {}", most.min(facts.cpus))
     } else {
         "give the machine more queues (of a virtual one: queues= in the hypervisor), or leave it".to_owned()
     };
     Some(Finding::new(
         level,
         "queues",
-        format!("{queues} receive queues for {} CPUs", facts.cpus),
+        format!("{now} receive {} for {} CPUs", if now == 1 { "queue" } else { "queues" }, facts.cpus),
         happens,
         remedy,
     ))
@@ -227,14 +233,21 @@ fn offloads(name: &str, there: &There) -> Vec<Finding> {
 }
 
 fn mtu(name: &str, there: &There) -> Option<Finding> {
-    let several = there.hardware.xdp.is_none_or(|xdp| xdp.several_buffers);
+    let known = there.hardware.driver.as_deref().and_then(drivers::known);
+    // A driver that does not run XDP has it run in the stack, which takes packets of any length.
+    let several = match there.hardware.xdp {
+        Some(xdp) => xdp.several_buffers || !xdp.native || known.is_some_and(|driver| driver.several_buffers),
+        None => known.is_none_or(|driver| driver.several_buffers),
+    };
     (there.mtu > ONE_BUFFER && !several).then(|| {
         Finding::new(
             Problem,
             "mtu",
             format!("its MTU is {}, and its driver runs XDP on frames of one buffer alone", there.mtu),
-            "the driver refuses the program, and with xdp = \"auto\" the gate runs in the stack",
-            format!("ip link set {name} mtu {ONE_BUFFER} or less, or xdp = \"generic\""),
+            "the driver refuses the program: with xdp = \"auto\" the gate runs in the stack, with \"native\" it is not attached",
+            format!(
+                "ip link set {name} mtu {ONE_BUFFER} (some drivers take no more than 1500), or xdp = \"generic\""
+            ),
         )
     })
 }
@@ -242,16 +255,28 @@ fn mtu(name: &str, there: &There) -> Option<Finding> {
 /// What others have put there.
 fn others(name: &str, there: &There) -> Vec<Finding> {
     let mut found = Vec::new();
-    if let Some(program) = there.other_xdp {
-        found.push(Finding::new(
-            Problem,
-            "other-xdp",
-            format!("another XDP program is on it, number {program}"),
-            "the agent does not push it out: the interface stays unguarded",
-            format!(
-                "see whose it is (bpftool prog show id {program}); ip link set {name} xdp off removes it"
-            ),
-        ));
+    match &there.program {
+        Program::Ours => {}
+        Program::Others(program, called) => {
+            let called = called.as_ref().map(|called| format!("{called}, ")).unwrap_or_default();
+            found.push(Finding::new(
+                Problem,
+                "other-xdp",
+                format!("another XDP program is on it: {called}number {program}"),
+                "the agent does not push it out: the interface stays unguarded",
+                format!(
+                    "see whose it is (bpftool prog show id {program}); ip link set {name} xdp off removes it, unless a link \
+                     holds it (bpftool link)"
+                ),
+            ));
+        }
+        Program::Unknown(program) => found.push(Finding::new(
+            Note,
+            "xdp-there",
+            format!("an XDP program is on it, number {program}"),
+            "it is this gate's own, or somebody else's, which the agent would not push out",
+            "sudo cmgate doctor tells them apart",
+        )),
     }
     if there.clsact {
         found.push(Finding::new(
@@ -267,15 +292,23 @@ fn others(name: &str, there: &There) -> Vec<Finding> {
 }
 
 fn flap(there: &There) -> Option<Finding> {
-    let driver = there.hardware.driver.as_deref()?;
-    let (_, why) = FLAPS.iter().find(|(known, _)| *known == driver)?;
+    let driver = drivers::known(there.hardware.driver.as_deref()?)?;
+    let (when, then) = match driver.pause {
+        Pause::Never => return None,
+        Pause::FirstAndLast => (
+            "when the first program comes and the last goes",
+            "at the first start and at `cmgate detach`; not at a reload or a restart of the agent",
+        ),
+        Pause::Always => (
+            "whenever a program comes, goes or takes another's place",
+            "at each start of the agent and at `cmgate detach`; not at a reload, unless the tables have to grow for it",
+        ),
+    };
     Some(Finding::new(
         Warning,
         "link-flap",
-        format!("the driver {driver} interrupts the link when the first program comes and the last goes"),
-        format!(
-            "{why}: a second or more without packets at the first start and at `cmgate detach`; not at reload or restart"
-        ),
+        format!("the driver {} stops for a moment {when} ({}, Linux 6.1)", driver.name, driver.setup),
+        format!("packets are lost, for a second or more where the link is negotiated anew: {then}"),
         "start the agent for the first time when that does not hurt; the unit starts it before the network is up",
     ))
 }

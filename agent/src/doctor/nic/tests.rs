@@ -1,20 +1,24 @@
 //! Interfaces that this machine does not have, made up.
 
 use super::*;
-use crate::datapath::{Hardware, XdpAbility};
+use crate::datapath::{Hardware, Queues, XdpAbility};
 use crate::doctor::report::Level::{self, Ok};
+
+fn queues(now: u32) -> Queues {
+    Queues { now, most: 8, combined: true }
+}
 
 fn sound() -> There {
     let xdp = Some(XdpAbility { native: true, several_buffers: true });
     let hardware = Hardware {
         driver: Some("virtio_net".to_owned()),
         xdp,
-        queues: Some((4, 4)),
+        queues: Some(queues(4)),
         lro: Some(false),
         gro_hw: Some(false),
         rx_vlan: Some(false),
     };
-    There { up: true, mtu: 1500, hardware, ..There::default() }
+    There { up: true, mtu: 1500, ethernet: true, hardware, ..There::default() }
 }
 
 fn found(change: impl FnOnce(&mut There)) -> Vec<(&'static str, Level)> {
@@ -50,9 +54,12 @@ fn each_thing_that_hurts_is_found_alone() {
     assert_eq!(found(|it| it.hardware.lro = Some(true)), [("lro", Warning)]);
     assert_eq!(found(|it| it.hardware.gro_hw = Some(true)), [("gro-hw", Warning)]);
     assert_eq!(found(|it| it.hardware.rx_vlan = Some(true)), [("rx-vlan-offload", Note)]);
-    assert_eq!(found(|it| it.other_xdp = Some(7)), [("other-xdp", Problem)]);
+    assert_eq!(found(|it| it.ethernet = false), [("no-ethernet", Problem)]);
+    assert_eq!(found(|it| it.kind = kind("macvlan")), [("on-another", Warning)]);
+    assert_eq!(found(|it| it.program = Program::Others(7, kind("guest"))), [("other-xdp", Problem)]);
+    assert_eq!(found(|it| it.program = Program::Unknown(7)), [("xdp-there", Note)]);
     assert_eq!(found(|it| it.clsact = true), [("tc", Note)]);
-    assert_eq!(found(|it| it.hardware.queues = Some((1, 8))), [("queues", Warning)]);
+    assert_eq!(found(|it| it.hardware.queues = Some(queues(1))), [("queues", Warning)]);
     assert_eq!(found(|it| it.hardware.driver = kind("ixgbe")), [("link-flap", Warning)]);
 }
 
@@ -60,12 +67,12 @@ fn each_thing_that_hurts_is_found_alone() {
 fn fewer_queues_hurt_virtio_more_than_others() {
     let with = |driver: &str| {
         found(|it| {
-            it.hardware.queues = Some((2, 2));
+            it.hardware.queues = Some(queues(2));
             it.hardware.driver = Some(driver.to_owned());
         })
     };
     assert_eq!(with("virtio_net"), [("queues", Warning)]);
-    assert_eq!(with("mvneta"), [("queues", Note)]);
+    assert_eq!(with("hv_netvsc"), [("queues", Note)]);
 }
 
 #[test]
@@ -90,6 +97,45 @@ fn long_packets_need_several_buffers() {
     };
     assert_eq!(long(true), []);
     assert_eq!(long(false), [("mtu", Problem)]);
+    // Before 6.3 the kernel does not say.
+    let by_the_list = |driver: &str| {
+        found(|it| {
+            it.mtu = 9000;
+            it.hardware.xdp = None;
+            it.hardware.driver = Some(driver.to_owned());
+        })
+    };
+    assert_eq!(by_the_list("veth"), []);
+    assert_eq!(by_the_list("virtio_net"), [("mtu", Problem)]);
+    // What runs in the stack anyway takes any length.
+    assert_eq!(by_the_list("r8169"), [("xdp", Warning)]);
+}
+
+#[test]
+fn a_driver_that_stops_at_every_program_says_so() {
+    let told = |driver: &str| {
+        let hardware = Hardware { driver: Some(driver.to_owned()), ..sound().hardware };
+        let interface = Interface { name: "eth0".to_owned(), there: Some(There { hardware, ..sound() }) };
+        let findings = examine(&interface, &Facts { cpus: 4, ..Facts::default() });
+        findings.into_iter().find(|finding| finding.name == "link-flap").map(|finding| finding.to_string())
+    };
+    let (igb, igc) = (told("igb").unwrap(), told("igc").unwrap());
+    assert!(igb.contains("not at a reload or a restart") && igb.contains("igb_xdp_setup"), "{igb}");
+    assert!(igc.contains("at each start of the agent"), "{igc}");
+    assert_eq!(told("virtio_net"), None);
+}
+
+#[test]
+fn a_xen_front_end_may_run_nothing() {
+    let xen = found(|it| it.hardware.driver = Some("vif".to_owned()));
+    assert_eq!(xen, [("xdp", Warning), ("link-flap", Warning)]);
+}
+
+#[test]
+fn each_driver_is_known_once() {
+    for driver in &drivers::DRIVERS {
+        assert!(std::ptr::eq(drivers::known(driver.name).unwrap(), driver), "{} is there twice", driver.name);
+    }
 }
 
 #[test]
