@@ -32,6 +32,9 @@ fn main() -> ExitCode {
     Suite::new()
         .test("it_shows_the_newest_drop_and_ends_by_a_key", LAB_WITH_TERMINAL, it_shows_the_newest_drop)
         .test("it_outlives_the_agent_and_gives_the_terminal_back", LAB_WITH_TERMINAL, it_outlives_the_agent)
+        .test("every_signal_gives_the_terminal_back", LAB_WITH_TERMINAL, every_signal)
+        .test("a_panic_gives_the_terminal_back", LAB_WITH_TERMINAL, a_panic)
+        .test("it_ends_with_its_terminal", LAB_WITH_TERMINAL, it_ends_with_its_terminal)
         .test("without_a_terminal_it_says_so", LAB_WITH_TERMINAL, without_a_terminal_it_says_so)
         .run()
 }
@@ -44,16 +47,20 @@ struct Screen {
 
 impl Screen {
     fn open(scene: &Scene<Hosted>, name: &str) -> Result<Self> {
-        let fifo = scene.install.path(name);
-        mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR).context("cannot make a pipe for keys")?;
-        // For reading, too: so it is open at once, and never ends.
-        let keys = OpenOptions::new().read(true).write(true).open(&fifo)?;
         let top = shell(&scene.install.command(&scene.lab.host, "top")?)?;
+        Self::running(&top, &scene.install.path(name))
+    }
+
+    /// A command in the place of `cmgate top`; `fifo` is a pipe to make.
+    fn running(top: &str, fifo: &Path) -> Result<Self> {
+        mkfifo(fifo, Mode::S_IRUSR | Mode::S_IWUSR).context("cannot make a pipe for keys")?;
+        // For reading, too: so it is open at once, and never ends.
+        let keys = OpenOptions::new().read(true).write(true).open(fifo)?;
         // The shell says what became of the terminal.
         let inside = format!("stty rows 24 cols 80; sh -c 'echo pid=$$; exec {top}'; echo ended=$?; stty -a");
         let mut command = Command::new("sh");
         let script =
-            format!("exec script --quiet --flush --command \"$INSIDE\" /dev/null < {}", quoted(&fifo)?);
+            format!("exec script --quiet --flush --command \"$INSIDE\" /dev/null < {}", quoted(fifo)?);
         command.args(["-c", &script]).env("INSIDE", inside).env("TERM", "xterm-256color");
         Ok(Self { process: Process::start("cmgate top", command)?, keys })
     }
@@ -73,12 +80,18 @@ impl Screen {
     }
 
     /// Waits until the shell has the terminal again, and looks at it.
-    fn ended_well(mut self) -> Result<()> {
+    fn ended_well(self) -> Result<()> {
+        self.ended_with(0).map(drop)
+    }
+
+    /// The same with an exit code. Gives what the terminal said until then.
+    fn ended_with(mut self, code: i32) -> Result<String> {
         self.shows("ended=")?;
         let ended = self.process.wait(LIMIT)?;
         let log = self.process.log();
-        ensure!(ended.success() && log.contains("ended=0"), "{ended}: {log:?}");
-        let (screen, after) = log.rsplit_once("ended=0").context("no end")?;
+        let end = format!("ended={code}");
+        ensure!(ended.success() && log.contains(&end), "{ended}: {log:?}");
+        let (screen, after) = log.rsplit_once(&end).context("no end")?;
         ensure!(screen.contains("\u{1b}[?1049h"), "it never took the screen: {log:?}");
         let left = screen.rfind("\u{1b}[?1049l").context("it did not leave its screen")?;
         ensure!(left > screen.rfind("\u{1b}[?1049h").unwrap_or_default(), "{log:?}");
@@ -87,7 +100,7 @@ impl Screen {
             let set = after.split([' ', ';', '\n', '\r']).any(|word| word == mode);
             ensure!(set, "{mode} is not set: {after}");
         }
-        Ok(())
+        Ok(screen.to_owned())
     }
 }
 
@@ -145,6 +158,45 @@ fn it_outlives_the_agent() -> Result<()> {
     // Ctrl-C, as a terminal in raw mode hands it on.
     screen.press("\u{3}")?;
     screen.ended_well()
+}
+
+fn every_signal() -> Result<()> {
+    let scene = Scene::host(scene::HOST, scene::SITE)?;
+    let _agent = scene.start()?;
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        let screen = Screen::open(&scene, &format!("keys-{signal}"))?;
+        screen.shows("selftest ok")?;
+        kill(screen.pid()?, signal)?;
+        screen.ended_well().with_context(|| signal.to_string())?;
+    }
+    Ok(())
+}
+
+fn a_panic() -> Result<()> {
+    const PANICKED: i32 = 101;
+    let directory = tempfile::tempdir()?;
+    let screen = Screen::running(env!("CARGO_BIN_EXE_panic"), &directory.path().join("keys"))?;
+    let said = screen.ended_with(PANICKED)?;
+    // What it says of itself stands where it can be read: behind the screen.
+    let words = said.rfind("on purpose").with_context(|| format!("no word of the panic: {said:?}"))?;
+    ensure!(said[..words].contains("\u{1b}[?1049l"), "{said:?}");
+    Ok(())
+}
+
+fn it_ends_with_its_terminal() -> Result<()> {
+    let scene = Scene::host(scene::HOST, scene::SITE)?;
+    let _agent = scene.start()?;
+    let mut screen = Screen::open(&scene, "keys")?;
+    screen.shows("selftest ok")?;
+    let top = Path::new("/proc").join(screen.pid()?.to_string());
+    ensure!(top.exists(), "there is no such process");
+    screen.process.kill()?;
+    let begun = std::time::Instant::now();
+    while top.exists() {
+        ensure!(begun.elapsed() < LIMIT, "it lives on without a terminal");
+        std::thread::yield_now();
+    }
+    Ok(())
 }
 
 fn without_a_terminal_it_says_so() -> Result<()> {

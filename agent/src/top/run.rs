@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use futures::StreamExt as _;
+use ratatui::{DefaultTerminal, Frame};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -37,14 +38,12 @@ pub async fn run(socket: &Path) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
-    // It restores the terminal when the program panics, too.
-    let mut terminal = ratatui::try_init().context("cannot take the terminal")?;
-    let _restored = Restored;
+    let mut screen = Screen::take()?;
     let mut heard = listen(socket.to_owned());
     let mut keys = EventStream::new();
     let mut state = State::default();
     loop {
-        terminal.draw(|frame| draw(frame, &state)).context("cannot draw")?;
+        screen.draw(|frame| draw(frame, &state))?;
         tokio::select! {
             snapshot = heard.recv() => match snapshot {
                 Some(snapshot) => state.take(snapshot),
@@ -68,12 +67,31 @@ pub async fn run(socket: &Path) -> Result<()> {
     }
 }
 
-/// Gives the terminal back.
-struct Restored;
+/// The terminal while it is taken: given back when this is dropped, and before the words of a panic.
+pub struct Screen(DefaultTerminal);
 
-impl Drop for Restored {
+impl Screen {
+    /// Takes it.
+    ///
+    /// # Errors
+    /// If it cannot be drawn on.
+    pub fn take() -> Result<Self> {
+        ratatui::try_init().map(Self).context("cannot take the terminal")
+    }
+
+    /// Draws it anew.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
+        self.0.draw(render).map(drop).context("cannot draw")
+    }
+}
+
+impl Drop for Screen {
     fn drop(&mut self) {
-        ratatui::restore();
+        // Of a terminal that is gone nothing is left to give back.
+        let _ = ratatui::try_restore();
     }
 }
 
