@@ -179,6 +179,7 @@ impl Respondent {
                     answers.push(read(line)?);
                     Ok(())
                 }))?;
+                client.mismatch().iter().for_each(|why| complain(why));
                 anyhow::ensure!(
                     answers.len() == lines.len(),
                     "the agent answers {} of {} questions",

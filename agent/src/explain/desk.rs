@@ -9,7 +9,7 @@ use cmgate_common::packet::tcp;
 use cmgate_common::reason::Reason;
 
 use crate::config::{Mistake, Mode};
-use crate::datapath::{self, Hook, Judgement, Nic, Probe};
+use crate::datapath::{self, Hook, Judgement, Nic, Probe, Ruling};
 
 use super::answer::Answer;
 use super::frame;
@@ -114,7 +114,7 @@ impl Desk {
         };
         let bytes = frame::build(&question);
         let found = self.judged(judge, &question, row, &bytes)?;
-        let flow = found.flow.map(|id| {
+        let flow = found.flow.clone().map(|id| {
             let info = judge.flow(&id);
             (id, info)
         });
@@ -123,8 +123,7 @@ impl Desk {
         } else {
             Vec::new()
         };
-        let trace =
-            if traced { Some(self.trace(judge, &question, row, &bytes, found.reason)?) } else { None };
+        let trace = if traced { Some(self.trace(judge, &question, row, &bytes, &found)?) } else { None };
         let answer = Answer::new(question, found.reason, flow, also, found.generation);
         Ok(Ok(answer.with_trace(trace).in_audit(found.audited)))
     }
@@ -156,36 +155,36 @@ impl Desk {
         question: &Question,
         row: u32,
         bytes: &[u8],
-        reason: Reason,
+        found: &Found,
     ) -> Result<Trace> {
+        let reason = found.reason;
         let packet = Steps::parse(bytes).map_err(|reason| anyhow::anyhow!("the packet is {reason}"))?;
         let live = match &self.gate {
             Some(gate) => datapath::ruling(&gate.pins)?,
             None => None,
         };
+        let generation = live.as_ref().map(|ruling| ruling.slot.generation);
         let standing;
-        let policy_flows: Vec<String>;
-        let (memory, flows, flags) = match &live {
-            Some(ruling) => {
-                standing = Memory::new(ruling.slot, ruling.words.clone(), CAPACITY);
-                (&standing, ruling.flows.as_slice(), ruling.slot.flags)
+        let (memory, flows, flags) = match live {
+            Some(Ruling { slot, words, flows }) => {
+                standing = Memory::new(slot, words, CAPACITY);
+                (&standing, flows, slot.flags)
             }
             None => {
-                policy_flows = judge.policy().flows.iter().map(|flow| flow.id.clone()).collect();
-                (judge.memory(), policy_flows.as_slice(), self.flags())
+                let flows = judge.policy().flows.iter().map(|flow| flow.id.clone()).collect();
+                (judge.memory(), flows, self.flags())
             }
         };
-        let steps = Steps { memory, flows, packet, row };
+        let steps = Steps { memory, flows: &flows, packet, row };
         let hook = judge.hook(question);
         let (source, destination) = self.ends(judge, question);
         let nearest = self.nearest(question, reason);
         let hints = self.hints(question, reason, &nearest, (&source, &destination));
-        let generation = live.as_ref().map(|ruling| ruling.slot.generation);
         Ok(Trace {
             at: At {
                 hook: if hook == Hook::Ingress { "ingress" } else { "egress" }.to_owned(),
                 interface: self.view.interface(row).filter(|_| hook == Hook::Ingress).map(str::to_owned),
-                judge: if live.is_some() { "kernel" } else { "memory" }.to_owned(),
+                judge: if found.generation.is_some() { "kernel" } else { "memory" }.to_owned(),
                 mode: if flags.audit() { "audit" } else { "enforce" }.to_owned(),
                 other_generation: self.generation.is_some()
                     && generation.is_some()

@@ -214,7 +214,8 @@ impl Trace {
         let at = &self.at;
         let interface = at.interface.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
         let other = if at.other_generation { "; the site named below is of another generation" } else { "" };
-        line("judged at", &format!("{}{interface}, by the {}, mode {}{other}", at.hook, at.judge, at.mode));
+        let judge = if at.judge == "kernel" { "by the kernel" } else { "by the engine in memory" };
+        line("judged at", &format!("{}{interface}, {judge}, mode {}{other}", at.hook, at.mode));
         line("parser", &self.parsed);
         line("source", &self.source.words());
         line("destination", &self.destination.words());
