@@ -100,7 +100,7 @@ fn what_others_have_attached() -> Result<()> {
     }
 
     // To another gate, of other pins, it is somebody else's.
-    let pins = scene.install.pins().with_extension("other");
+    let pins = format!("{}-other", scene.install.pins().display());
     let mut command = scene.lab.host.command(cmgate_tests::binary::cmgate()?);
     command.args(["doctor", "--format", "json", "--config"]).arg(scene.install.path("cmgate.toml"));
     let output = command.arg("--pin-root").arg(pins).output()?;

@@ -3,42 +3,36 @@
 
 use std::{
     fs,
-    mem::offset_of,
     process::{Command, ExitCode},
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
-use cmgate_common::layout::{
-    SLOTS, VERSION,
-    control::{Control, Slot},
-};
+use cmgate::datapath::{Tampering, tamper};
+use cmgate_common::layout::VERSION;
 use cmgate_tests::{
     agent::Agent,
     client,
-    needs::LAB_WITH_BPFTOOL,
+    needs::{LAB_WITH_AGENT, LAB_WITH_BPFTOOL},
     scene::{self, Scene},
     suite::Suite,
     topology::{Hosted, SERVER},
 };
-use serde_json::Value;
 
 /// The self-test comes every minute.
 const MINUTE: Duration = Duration::from_secs(75);
 const LIMIT: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_millis(300);
-/// The bit of `Flags::AUDIT`.
-const AUDIT: u32 = 1;
 const LOUD: &str = "THE GATE DOES NOT DO WHAT THE POLICY SAYS";
 
 fn main() -> ExitCode {
     Suite::new()
-        .test("a_program_taken_off_is_noticed_within_a_minute", LAB_WITH_BPFTOOL, a_program_taken_off)
+        .test("a_program_taken_off_is_noticed_within_a_minute", LAB_WITH_AGENT, a_program_taken_off)
         .test("another_program_in_its_place_is_noticed", LAB_WITH_BPFTOOL, another_program)
-        .test("a_program_taken_off_egress_is_noticed", LAB_WITH_BPFTOOL, a_program_taken_off_egress)
-        .test("a_word_of_the_tables_changed_is_noticed", LAB_WITH_BPFTOOL, a_word_changed)
-        .test("audit_slipped_in_is_noticed", LAB_WITH_BPFTOOL, audit_slipped_in)
-        .test("pins_removed_are_noticed", LAB_WITH_BPFTOOL, pins_removed)
+        .test("a_program_taken_off_egress_is_noticed", LAB_WITH_AGENT, a_program_taken_off_egress)
+        .test("a_word_of_the_tables_changed_is_noticed", LAB_WITH_AGENT, a_word_changed)
+        .test("audit_slipped_in_is_noticed", LAB_WITH_AGENT, audit_slipped_in)
+        .test("pins_removed_are_noticed", LAB_WITH_AGENT, pins_removed)
         .run()
 }
 
@@ -153,59 +147,12 @@ fn a_program_taken_off_egress() -> Result<()> {
     must_pass(&scene)
 }
 
-/// A map as `bpftool` has it.
-fn map(scene: &Scene<Hosted>, name: &str) -> String {
-    scene.install.pins().join(format!("{VERSION}/maps/{name}")).to_string_lossy().into_owned()
-}
-
-fn bpftool(arguments: &[String]) -> Result<Value> {
-    let output = Command::new("bpftool").arg("--json").args(arguments).output()?;
-    ensure!(output.status.success(), "bpftool {arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
-    Ok(if output.stdout.is_empty() { Value::Null } else { serde_json::from_slice(&output.stdout)? })
-}
-
-fn words(of: &[&str]) -> Vec<String> {
-    of.iter().map(|word| (*word).to_owned()).collect()
-}
-
-/// The bytes of an array's element.
-fn element(map: &str, key: u32) -> Result<Vec<u8>> {
-    let key = key.to_le_bytes().map(|byte| byte.to_string());
-    let asked = [words(&["map", "lookup", "pinned", map, "key"]), key.to_vec()].concat();
-    let answer = bpftool(&asked)?;
-    let bytes = answer["value"].as_array().context("no value")?.iter();
-    bytes
-        .map(|byte| {
-            let digits = byte.as_str().and_then(|text| text.strip_prefix("0x")).context("no byte")?;
-            Ok(u8::from_str_radix(digits, 16)?)
-        })
-        .collect()
-}
-
-fn set_element(map: &str, key: u32, value: &[u8]) -> Result<()> {
-    let key = key.to_le_bytes().map(|byte| byte.to_string()).to_vec();
-    let value = value.iter().map(u8::to_string).collect();
-    let asked = [words(&["map", "update", "pinned", map, "key"]), key, words(&["value"]), value];
-    bpftool(&asked.concat()).map(drop)
-}
-
 fn a_word_changed() -> Result<()> {
     let scene = Scene::host(scene::HOST, scene::SITE)?;
     let agent = scene.start()?;
     must_pass(&scene)?;
-    let tables = map(&scene, "TABLES");
-    let shape = bpftool(&words(&["map", "show", "pinned", &tables]))?;
-    let pages = u32::try_from(shape["max_entries"].as_u64().context("no entries")?)? / SLOTS;
-    // One bit far behind, of a leaf that no canary asks for, in each slot that holds anything.
-    for slot in 0..SLOTS {
-        let first = slot * pages;
-        let mut page = element(&tables, first)?;
-        if page.iter().any(|byte| *byte != 0) {
-            let last = page.len() - 1;
-            page[last] ^= 1;
-            set_element(&tables, first, &page)?;
-        }
-    }
+    // Of the networks that IPv4 addresses are looked up in first; no canary asks for this one.
+    tamper(scene.install.pins(), Tampering::Word(60_000))?;
     must_fail(
         &scene,
         &agent,
@@ -221,14 +168,7 @@ fn audit_slipped_in() -> Result<()> {
     let scene = Scene::host(scene::HOST, scene::SITE)?;
     let agent = scene.start()?;
     ensure!(!stranger_gets_through(&scene)?, "the gate is open from the start");
-    let control = map(&scene, "CONTROL");
-    let mut block = element(&control, 0)?;
-    for slot in 0..SLOTS as usize {
-        let at = offset_of!(Control, slots) + slot * size_of::<Slot>() + offset_of!(Slot, flags);
-        let flags = u32::from_le_bytes(block[at..at + 4].try_into()?);
-        block[at..at + 4].copy_from_slice(&(flags | AUDIT).to_le_bytes());
-    }
-    set_element(&control, 0, &block)?;
+    tamper(scene.install.pins(), Tampering::Audit)?;
     ensure!(stranger_gets_through(&scene)?, "the gate does not lie, and nothing is tested here");
     must_fail(&scene, &agent, "no longer what was written there")?;
     agent.reload()?;

@@ -66,7 +66,7 @@ pub use lookup::{FlowEntry, Ruling, Sought, entries, ruling};
 pub use nic::{Attached, Egress, Mode, Nic, Note, Xdp};
 pub use probe::{Hook, Judgement, Probe};
 pub use publish::{Generation, IdleTimes, Parameters, Published};
-pub use rehearse::Counted;
+pub use rehearse::{Counted, Tampering, tamper};
 pub use remove::{Removed, remove};
 pub use seed::SeededFlow;
 pub use shadow::Disagreement;

@@ -1,16 +1,23 @@
-//! The programs themselves, run on single frames: for tests and benchmarks, on a pin root of their own.
+//! The programs themselves, run on single frames, and changes behind an agent's back: for tests and benchmarks, on a pin root
+//! of their own.
 //!
 //! Unlike the [`Probe`](super::Probe), which judges and leaves no trace, these are the programs that stand on the
 //! interfaces, under the generation that rules: they count, and they remember flows.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use cmgate_common::layout::SLOTS;
+use cmgate_common::layout::control::{Flags, Slot};
 use cmgate_common::layout::counters::{Count, INTERFACES, Stat};
+use cmgate_common::layout::image::PAGE;
 use cmgate_common::reason::Outcome;
 
+use super::control::ControlBlock;
 use super::lines::Lines;
 use super::names::Names;
-use super::pins::LinkKind;
+use super::pins::{LinkKind, Pins};
 use super::{Datapath, Error, Hook, ProgramUse, counters, maps, sys, ticks};
 
 /// The kernel runs a program on a frame as if it had come over `lo` of the caller's network namespace.
@@ -29,6 +36,38 @@ pub struct Counted {
     pub flows: Vec<(String, Count)>,
     /// By [`Stat`].
     pub stats: [u64; Stat::COUNT as usize],
+}
+
+/// What somebody does behind the agent's back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tampering {
+    /// A bit of this word of the image that rules is another.
+    Word(usize),
+    /// The generation that rules is carried out in audit.
+    Audit,
+}
+
+/// Does it to the gate pinned below `root`, whoever holds it: for tests of who notices.
+///
+/// # Errors
+///
+/// Where the maps cannot be opened.
+pub fn tamper(root: &Path, what: Tampering) -> Result<(), Error> {
+    let pins = Pins::below(root);
+    let control = ControlBlock::open(&pins)?;
+    let number = control.enforced();
+    match what {
+        Tampering::Word(word) => {
+            let (tables, pages) = maps::TABLES.shared::<AtomicU32>(&pins.map(maps::TABLES.name))?;
+            let slot = (pages / SLOTS * PAGE) as usize * number as usize;
+            tables.words()[slot + word].fetch_xor(1, Ordering::Relaxed);
+        }
+        Tampering::Audit => {
+            let slot = control.slot(number);
+            control.write_slot(number, &Slot { flags: slot.flags.with(Flags::AUDIT), ..slot });
+        }
+    }
+    Ok(())
 }
 
 impl Datapath {
