@@ -4,7 +4,7 @@
 use std::{
     fs,
     process::{Command, ExitCode},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -79,6 +79,16 @@ fn link(scene: &Scene<Hosted>, kind: &str) -> std::path::PathBuf {
     scene.install.pins().join(format!("{VERSION}/links/eth0_{kind}"))
 }
 
+/// Takes the program off what comes in. Nothing holds the link but its pin; the kernel lets go of it a moment later.
+fn take_off(scene: &Scene<Hosted>) -> Result<()> {
+    fs::remove_file(link(scene, "xdp"))?;
+    let begun = Instant::now();
+    while !stranger_gets_through(scene)? {
+        ensure!(begun.elapsed() < LIMIT, "without the program the gate is not open");
+    }
+    Ok(())
+}
+
 /// `/healthz` of the metrics' port: its status and what it says.
 fn health(scene: &Scene<Hosted>) -> Result<String> {
     let mut curl = scene.lab.host.command("curl");
@@ -92,9 +102,7 @@ fn a_program_taken_off() -> Result<()> {
     must_pass(&scene)?;
     ensure!(!stranger_gets_through(&scene)?, "the gate is open from the start");
     ensure!(health(&scene)?.ends_with(" 200"), "{}", health(&scene)?);
-    // Nothing holds the link but its pin.
-    fs::remove_file(link(&scene, "xdp"))?;
-    ensure!(stranger_gets_through(&scene)?, "without the program the gate is not open");
+    take_off(&scene)?;
     // Nobody asks: the minute comes by itself.
     agent.logs(LOUD, MINUTE)?;
     told_everywhere(&scene, &agent, "eth0: no XDP program is on it any more")?;
@@ -120,7 +128,7 @@ fn another_program() -> Result<()> {
         ensure!(output.status.success(), "bpftool: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     };
-    fs::remove_file(link(&scene, "xdp"))?;
+    take_off(&scene)?;
     bpftool(&["net", "attach", "xdp", "pinned", &clock.to_string_lossy(), "dev", "eth0"])?;
     must_fail(&scene, &agent, "(cmgate_clock), which is not this gate's")?;
     // It is not pushed out: somebody put it there. The interface is told as unguarded.
