@@ -70,6 +70,8 @@ fn interfaces() -> Result<()> {
     // A long MTU is none: the driver takes the program, which the next test of this kernel's shows.
     ensure!(about(&findings, "tap0").is_empty(), "{findings}");
     ensure!(about(&findings, "absent0") == ["warning missing"], "{findings}");
+    ensure!(finding(&findings, "kernel").is_some_and(|found| found["interface"].is_null()), "{findings}");
+    ensure!(!scene.install.pins().exists(), "looking made pins");
 
     // What is said of them holds: the tap takes the program in the driver, and the tunnel in the stack.
     let _agent = scene.start()?;

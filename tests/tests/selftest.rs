@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         .test("another_program_in_its_place_is_noticed", LAB_WITH_BPFTOOL, another_program)
         .test("a_program_taken_off_egress_is_noticed", LAB_WITH_AGENT, a_program_taken_off_egress)
         .test("a_word_of_the_tables_changed_is_noticed", LAB_WITH_AGENT, a_word_changed)
+        .test("wiped_tables_are_noticed_by_a_packet", LAB_WITH_AGENT, wiped_tables)
         .test("audit_slipped_in_is_noticed", LAB_WITH_AGENT, audit_slipped_in)
         .test("pins_removed_are_noticed", LAB_WITH_AGENT, pins_removed)
         .run()
@@ -169,6 +170,22 @@ fn a_word_changed() -> Result<()> {
     // SIGHUP writes the policy anew although no file has changed.
     agent.reload()?;
     ensure!(scene.generation()? == 2, "nothing was written anew");
+    must_pass(&scene)
+}
+
+fn wiped_tables() -> Result<()> {
+    let scene = Scene::host(scene::HOST, scene::SITE)?;
+    let agent = scene.start()?;
+    must_pass(&scene)?;
+    let https = || client::connect(&scene.lab.client, (SERVER.v4, 443).into(), LIMIT);
+    https()?.must_answer("before")?;
+    tamper(scene.install.pins(), Tampering::Wiped)?;
+    // A canary says which packet is judged otherwise, and how.
+    must_fail(&scene, &agent, "in the kernel, and")?;
+    client::connect(&scene.lab.client, (SERVER.v4, 443).into(), SILENCE)?.must_be_silent("wiped")?;
+    agent.reload()?;
+    ensure!(scene.last_reload()?["result"] == "done", "{}", scene.last_reload()?);
+    https()?.must_answer("healed")?;
     must_pass(&scene)
 }
 

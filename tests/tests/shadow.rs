@@ -1,20 +1,18 @@
-//! What other files would do on live packets, the gate's own test of itself, and the machine looked over before anything is
-//! attached: with a running agent, and real packets.
+//! What other files would do on live packets: with a running agent, and real packets.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use cmgate_tests::interrupted::retried;
 use cmgate_tests::{
-    client,
-    install::{HOST_FILE, Install, SITE_FILE},
+    install::{HOST_FILE, SITE_FILE},
     large::Large,
     metrics::{Page, count},
-    needs::{LAB_WITH_AGENT, Need},
+    needs::LAB_WITH_AGENT,
     netns::Netns,
-    scene::{self, ALLOW, ALLOWED_UDP, Lab, NOTIFICATION, Scene},
+    scene::{self, ALLOW, ALLOWED_UDP, Lab, Scene},
     suite::Suite,
     topology::{Both, CLIENT, INSIDE, OUTSIDE, SERVER},
 };
@@ -28,7 +26,6 @@ const EXTRA_ALLOW: &str =
     "[[allow]]\nname = \"extra\"\nfrom = [\"client\"]\nto = [\"mp01\"]\nservices = [\"udp/5001\"]\n";
 /// Some hundred thousand lines may be compiled by a debug build on a busy machine.
 const LARGE_LIMIT: Duration = Duration::from_secs(240);
-const WITH_PYTHON: &[Need] = &[Need::Each(LAB_WITH_AGENT), Need::Program("python3"), Need::Program("curl")];
 
 fn main() -> ExitCode {
     Suite::new()
@@ -38,8 +35,6 @@ fn main() -> ExitCode {
         .test("a_shadow_sees_what_leaves_where_egress_is_enforced", LAB_WITH_AGENT, a_shadow_of_what_leaves)
         .test("a_shadow_lives_through_trials", LAB_WITH_AGENT, a_shadow_lives_through_trials)
         .test("a_shadow_outgrows_the_tables_and_lives_through_growth", LAB_WITH_AGENT, a_shadow_grows)
-        .test("a_damaged_gate_is_found_and_healed", WITH_PYTHON, a_damaged_gate_is_found_and_healed)
-        .test("the_doctor_looks_before_anything_is_attached", LAB_WITH_AGENT, the_doctor_looks)
         .run()
 }
 
@@ -342,94 +337,5 @@ fn a_shadow_grows() -> Result<()> {
     ensure!(room()? > grown, "the tables did not grow");
     send(&scene, EXTRA_UDP, 4)?;
     extras(&scene, 7)?;
-    Ok(())
-}
-
-/// Overwrites every image in a pinned map with zeros, as memory may be.
-const DAMAGE: &str = r#"
-import ctypes, mmap, struct, sys
-path = ctypes.create_string_buffer(sys.argv[1].encode())
-get = ctypes.create_string_buffer(struct.pack("QII", ctypes.addressof(path), 0, 0), 16)
-fd = ctypes.CDLL(None, use_errno=True).syscall(321, 7, get, 16)
-assert fd >= 0, ctypes.get_errno()
-info = dict(line.split(":\t") for line in open(f"/proc/self/fdinfo/{fd}").read().splitlines() if ":\t" in line)
-length = int(info["value_size"]) * int(info["max_entries"])
-mmap.mmap(fd, length)[:] = bytes(length)
-"#;
-
-fn a_damaged_gate_is_found_and_healed() -> Result<()> {
-    let scene = Scene::host(scene::HOST, scene::SITE)?;
-    let agent = scene.start()?;
-    let test = || -> Result<String> {
-        let output = Command::new("curl")
-            .args(["--silent", "--show-error", "--unix-socket"])
-            .arg(scene.install.path("control.sock"))
-            .args(["--request", "POST", "--write-out", " %{http_code}", "http://cmgate/v1/selftest"])
-            .output()?;
-        Ok(String::from_utf8(output.stdout)?)
-    };
-    let notification =
-        || client::connect(scene.lab.client(), (SERVER.v4, NOTIFICATION).into(), Duration::from_secs(5));
-    let said = test()?;
-    ensure!(said.ends_with(" 200"), "{said}");
-    notification()?.must_answer("before")?;
-    let first = scene.generation()?;
-
-    let damage = Command::new("python3")
-        .args(["-c", DAMAGE])
-        .arg(scene.install.pins().join(format!("{}/maps/TABLES", cmgate_common::layout::VERSION)))
-        .output()?;
-    ensure!(damage.status.success(), "{}", String::from_utf8_lossy(&damage.stderr));
-    let said = test()?;
-    ensure!(said.ends_with(" 409") && said.contains("in the kernel, and"), "{said}");
-    agent.logs("THE GATE DOES NOT DO WHAT THE POLICY SAYS", LIMIT)?;
-    ensure!(scene.page()?.sum("cmgate_selftest_ok", &[]) == 0.0);
-    let status = scene.json("status")?;
-    ensure!(
-        status["agent"]["selftest"] == false && status["agent"]["warnings"]["selftest"].is_array(),
-        "{status}"
-    );
-    notification()?.must_be_silent("damaged")?;
-
-    // The files say what was enforced, and are enforced anew.
-    agent.reload()?;
-    ensure!(scene.last_reload()?["result"] == "done", "{}", scene.last_reload()?);
-    ensure!(scene.generation()? == first + 1);
-    ensure!(scene.page()?.sum("cmgate_selftest_ok", &[]) == 1.0);
-    notification()?.must_answer("healed")?;
-    let said = test()?;
-    ensure!(said.ends_with(" 200"), "{said}");
-    Ok(())
-}
-
-fn the_doctor_looks() -> Result<()> {
-    let machine = Netns::new("doctor")?;
-    machine.ip(
-        "link add br0 type bridge\nlink add port0 type veth peer name far0\nlink set port0 master br0\n\
-         link set br0 up\nlink set port0 up\n",
-    )?;
-    let interfaces = "interfaces = [\"eth0\"]";
-    let host = scene::HOST.replace(interfaces, "interfaces = [\"port0\", \"br0\", \"far0\", \"gone0\"]");
-    let install = Install::new(&host, scene::SITE)?;
-    let findings = install.json(&machine, "doctor")?;
-    let findings = findings.as_array().context("no array")?;
-    let level = |interface: &str, name: &str| {
-        let of = |found: &&Value| found["interface"] == interface && found["name"] == name;
-        findings.iter().find(of).map(|found| found["level"].as_str().unwrap_or_default().to_owned())
-    };
-    let expected = [
-        ("port0", "bridge-port", "warning"),
-        ("port0", "xdp", "ok"),
-        ("br0", "bridge", "note"),
-        ("br0", "xdp", "warning"),
-        ("far0", "veth", "note"),
-        ("far0", "down", "note"),
-        ("gone0", "missing", "warning"),
-    ];
-    for (interface, name, wanted) in expected {
-        ensure!(level(interface, name).as_deref() == Some(wanted), "{interface} {name}: {findings:#?}");
-    }
-    ensure!(findings.iter().any(|found| found["interface"].is_null() && found["name"] == "kernel"));
-    ensure!(!install.pins().exists(), "looking made pins");
     Ok(())
 }

@@ -43,6 +43,8 @@ pub struct Counted {
 pub enum Tampering {
     /// A bit of this word of the image that rules is another.
     Word(usize),
+    /// All of that image is zeros, as memory may be.
+    Wiped,
     /// The generation that rules is carried out in audit.
     Audit,
 }
@@ -56,12 +58,14 @@ pub fn tamper(root: &Path, what: Tampering) -> Result<(), Error> {
     let pins = Pins::below(root);
     let control = ControlBlock::open(&pins)?;
     let number = control.enforced();
+    let (tables, pages) = maps::TABLES.shared::<AtomicU32>(&pins.map(maps::TABLES.name))?;
+    let size = (pages / SLOTS * PAGE) as usize;
+    let image = &tables.words()[size * number as usize..][..size];
     match what {
         Tampering::Word(word) => {
-            let (tables, pages) = maps::TABLES.shared::<AtomicU32>(&pins.map(maps::TABLES.name))?;
-            let slot = (pages / SLOTS * PAGE) as usize * number as usize;
-            tables.words()[slot + word].fetch_xor(1, Ordering::Relaxed);
+            image[word].fetch_xor(1, Ordering::Relaxed);
         }
+        Tampering::Wiped => image.iter().for_each(|word| word.store(0, Ordering::Relaxed)),
         Tampering::Audit => {
             let slot = control.slot(number);
             control.write_slot(number, &Slot { flags: slot.flags.with(Flags::AUDIT), ..slot });

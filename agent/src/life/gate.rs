@@ -218,12 +218,14 @@ impl Gate {
         let (slot, generation) = probe.ruling()?;
         match self.judges.iter().find(|(number, _)| *number == generation) {
             Some((_, judge)) => {
+                // A packet that is judged otherwise says more than that something has changed.
+                canary::fly(judge, &probe, slot)?;
                 let intact = self.datapath.is_intact()?;
                 ensure!(
                     intact != Some(false),
                     "the tables of generation {generation} in the kernel are no longer what was written there"
                 );
-                canary::fly(judge, &probe, slot).map(|()| true)
+                Ok(true)
             }
             None => Ok(false),
         }
