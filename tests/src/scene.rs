@@ -1,12 +1,8 @@
 //! The usual scenes of end-to-end tests: networks, servers that answer whoever gets through, and a gate in between.
 
-use std::{
-    os::unix::net::UnixStream,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{os::unix::net::UnixStream, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::{
@@ -175,17 +171,13 @@ impl<L: Lab> Scene<L> {
         Ok(Self { install: Install::new(host, site)?, _web: web, _ports: ports, lab })
     }
 
-    /// Starts the agent and waits until it enforces, and answers at its socket, which it opens after that.
+    /// Starts the agent and waits until it says that it is ready: it enforces by then, and answers at its socket.
     ///
     /// # Errors
     /// When it does not.
     pub fn start(&self) -> Result<Agent> {
         let agent = self.install.run(self.lab.gate())?;
-        let limit = Instant::now() + LIMIT;
-        while let Err(error) = UnixStream::connect(self.install.path("control.sock")) {
-            ensure!(Instant::now() < limit, "nobody answers at the control socket: {error}");
-            thread::yield_now();
-        }
+        UnixStream::connect(self.install.path("control.sock")).context("it is ready and does not answer")?;
         Ok(agent)
     }
 

@@ -3,9 +3,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::Host;
@@ -42,9 +43,9 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// Opens them where the host file wants them. Whatever is in the way is a warning on the board.
-    #[must_use]
-    pub fn open(
+    /// Opens them where the host file wants them. Whatever is in the way is a warning on the board. Where the control socket
+    /// can be had, it answers by then.
+    pub async fn open(
         host: Option<&Host>,
         pins: &Path,
         board: &Board,
@@ -69,11 +70,13 @@ impl Doors {
             shadows: shadows.clone(),
         };
         tokio::spawn(page::serve(metrics_at, board.clone(), pins.clone()));
-        let answering = tokio::spawn(control::serve(control_at, desk));
+        let tried = Arc::new(Notify::new());
+        let answering = tokio::spawn(control::serve(control_at, desk, tried.clone()));
         tokio::spawn(pressure::watch(pins.clone(), board.clone()));
         let keeping = keeping::watch(pins.clone(), board.clone(), kept, state_dir_at);
         let remembering = tokio::spawn(keeping);
         tokio::spawn(hear(pins, ([sample, shadows], seen), board.clone(), here));
+        tried.notified().await;
         Self { metrics, control, state_dir, answering, remembering, requests }
     }
 

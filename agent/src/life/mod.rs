@@ -64,7 +64,7 @@ pub async fn run(options: Options) -> Result<()> {
     let mut here = surroundings::observe().await?;
 
     let mut agent = start::start(&options, &board, &look(&mut here))?;
-    let mut doors = Doors::open(agent.host(), &options.pins, &board, here.clone());
+    let mut doors = Doors::open(agent.host(), &options.pins, &board, here.clone()).await;
     if let Some(host) = agent.host().cloned() {
         tokio::spawn(checkup::warn(host, options.pins.clone(), board.clone()));
     }

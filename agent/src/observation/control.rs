@@ -4,6 +4,7 @@
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use axum::extract::{Query, State};
@@ -14,7 +15,7 @@ use axum::{Json, Router};
 use nix::unistd::{Gid, Group};
 use serde::Deserialize;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::datapath::Live;
 use crate::suggest::seen::Memory;
@@ -61,8 +62,9 @@ pub struct Desk {
     pub shadows: Sample,
 }
 
-/// Answers at the socket that `place` says, and moves when it says something else. Ends with its sender.
-pub async fn serve(mut place: watch::Receiver<Place>, desk: Desk) {
+/// Answers at the socket that `place` says, and moves when it says something else. Ends with its sender. `tried` is told
+/// when the socket stands, or cannot.
+pub async fn serve(mut place: watch::Receiver<Place>, desk: Desk, tried: Arc<Notify>) {
     let board = desk.board.clone();
     let changes = Router::new()
         .route("/v1/reload", post(change::reload))
@@ -92,9 +94,15 @@ pub async fn serve(mut place: watch::Receiver<Place>, desk: Desk) {
         let wanted = place.borrow_and_update().clone();
         let served = async {
             loop {
-                let (listener, _removed_at_the_end) =
-                    patience::get("control socket", &board, || bind(&wanted.path)).await;
-                board.warn("control group", give(&wanted).err().map(|error| format!("{error:#}")));
+                let attempt = async || {
+                    let bound = bind(&wanted.path).await;
+                    if bound.is_ok() {
+                        board.warn("control group", give(&wanted).err().map(|error| format!("{error:#}")));
+                    }
+                    tried.notify_one();
+                    bound
+                };
+                let (listener, _removed_at_the_end) = patience::get("control socket", &board, attempt).await;
                 let service = routes.clone().into_make_service_with_connect_info::<Peer>();
                 if let Err(error) = axum::serve(listener, service).await {
                     tracing::warn!("control socket {}: {error}", wanted.path.display());
@@ -259,7 +267,7 @@ mod tests {
                 requests: asking,
                 shadows: Sample::default(),
             };
-            tokio::spawn(serve(at, desk));
+            tokio::spawn(serve(at, desk, Arc::default()));
             Self { directory, sample, board, requests, place }
         }
 
