@@ -1,6 +1,6 @@
 //! The usual scenes of end-to-end tests: networks, servers that answer whoever gets through, and a gate in between.
 
-use std::{os::unix::net::UnixStream, time::Duration};
+use std::os::unix::net::UnixStream;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -86,8 +86,6 @@ pub const TFTP_FLOW: &str = "client:distribution-point-pxe/tftp/udp";
 pub const LARGE: u64 = 32 << 20;
 /// Bytes per second of a download of it.
 const RATE: u64 = 4 << 20;
-/// How long an agent that enforces may take to open its socket.
-const LIMIT: Duration = Duration::from_secs(20);
 
 /// The [`SITE`] with `mp01` as a PXE server, too.
 pub fn with_pxe() -> String {
