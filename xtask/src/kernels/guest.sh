@@ -1,5 +1,6 @@
 #!/bin/busybox sh
 # The first process of a virtual machine: runs what /tests lists, one a line, and says on the console what came of it.
+echo "@ begins"
 /bin/busybox --install -s /bin
 export PATH=/usr/bin:/bin CMGATE_BIN=/tests.d/cmgate TMPDIR=/tmp
 mkdir -p /proc /sys /dev /tmp /run
