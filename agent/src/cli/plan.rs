@@ -1,7 +1,5 @@
 //! `cmgate plan`.
 
-use std::path::{self, Path};
-
 use anyhow::{Context as _, Result};
 
 use crate::config;
@@ -65,7 +63,7 @@ fn ask(common: &Common, session: Option<&str>) -> Result<Option<Plan>> {
         match Client::connect(&socket).await? {
             Some(mut agent) => {
                 let status: Status = agent.get("/v1/status").await?;
-                if status.agent.is_some_and(|agent| is_same(&agent.config, &common.config)) {
+                if status.agent.is_some_and(|agent| sources::are_one(&agent.config, &common.config)) {
                     return agent.get(&path).await.map(Some);
                 }
                 let reading = sources::read(&common.config);
@@ -77,10 +75,4 @@ fn ask(common: &Common, session: Option<&str>) -> Result<Option<Plan>> {
             None => Ok(None),
         }
     })
-}
-
-/// Whether two paths lead to one file.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let real = |path: &Path| std::fs::canonicalize(path).or_else(|_| path::absolute(path));
-    real(one).ok() == real(other).ok()
 }

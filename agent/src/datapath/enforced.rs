@@ -2,21 +2,18 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use cmgate_common::engine::flows::stored;
-use cmgate_common::layout::SLOTS;
 use cmgate_common::layout::control::{Slot, Timeouts};
 use cmgate_common::layout::entry::{Line, Table};
-use cmgate_common::layout::image::PAGE;
 
 use super::control::ControlBlock;
+use super::images::Images;
 use super::lines::Lines;
 use super::names::Names;
 use super::pins::Pins;
-use super::shared::Shared;
-use super::{Error, IdleTimes, Nic, inspect, maps, occupancy, ticks};
+use super::{Error, IdleTimes, Nic, inspect, maps, ticks};
 
 /// How often the tables are read again where a generation came in force meanwhile.
 const ATTEMPTS: u32 = 5;
@@ -73,8 +70,7 @@ pub fn enforced(root: &Path) -> Result<Option<Enforced>, Error> {
         if slot.generation == 0 {
             return Ok(None);
         }
-        let (tables, pages) = maps::TABLES.shared(&pins.map(maps::TABLES.name))?;
-        let words = words(&tables, pages / SLOTS, number);
+        let words = Images::open(&pins)?.used(number);
         let flows = Names::open(&pins)?.ids().to_vec();
         // A slot is written again only when it no longer rules.
         if ruling()? != number || control.slot(number).generation != slot.generation {
@@ -98,12 +94,6 @@ pub fn enforced(root: &Path) -> Result<Option<Enforced>, Error> {
 /// [`Error::Clock`] where the kernel does not say how long a tick is.
 pub fn timeouts(idle: &IdleTimes) -> Result<Timeouts, Error> {
     Ok(idle.in_ticks(ticks::per_second()?))
-}
-
-fn words(tables: &Shared<AtomicU32>, pages: u32, slot: u32) -> Vec<u32> {
-    let used = occupancy::pages(tables, pages, slot) as usize * PAGE as usize;
-    let start = (slot * pages * PAGE) as usize;
-    tables.words()[start..start + used].iter().map(|word| word.load(Ordering::Relaxed)).collect()
 }
 
 fn known(pins: &Pins, timeouts: &Timeouts) -> Result<Vec<KnownFlow>, Error> {

@@ -5,11 +5,11 @@
 //! agent that dies in between leaves the old maps pinned, and the next one puts programs over those on the links
 //! before it does anything else.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use cmgate_common::layout::SLOTS;
-use cmgate_common::layout::image::PAGE;
 
+use super::images::Images;
 use super::lines::Lines;
 use super::load::Programs;
 use super::maps::{self, Room, Spec};
@@ -48,13 +48,10 @@ impl Datapath {
         if pages == self.room.pages {
             return Ok(());
         }
-        let from = self.tables()?;
-        let (to, _) = maps::TABLES.shared::<AtomicU32>(&self.pins.next_map(maps::TABLES.name))?;
-        let words =
-            |pages: u32, slot: u32| (pages * slot * PAGE) as usize..(pages * (slot + 1) * PAGE) as usize;
+        let from = Images::open(&self.pins)?;
+        let to = Images::open_at(&self.pins.next_map(maps::TABLES.name))?;
         for slot in 0..SLOTS {
-            let from = &from.words()[words(self.room.pages, slot)];
-            for (to, from) in to.words()[words(pages, slot)].iter().zip(from) {
+            for (to, from) in to.slot(slot).iter().zip(from.slot(slot)) {
                 to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
             }
         }

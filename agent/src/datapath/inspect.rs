@@ -5,14 +5,15 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use aya::programs::{ProgramInfo, loaded_programs};
+use cmgate_common::layout::VERSION;
 use cmgate_common::layout::control::{Flags, PORTS};
 use cmgate_common::layout::counters::{Count, Stat};
 use cmgate_common::layout::entry::Table;
-use cmgate_common::layout::{SLOTS, VERSION};
 use cmgate_common::reason::Outcome;
 
 use super::control::ControlBlock;
 use super::device::Device;
+use super::images::Images;
 use super::lines::Lines;
 use super::names::Names;
 use super::pins::{LinkKind, Pins};
@@ -251,12 +252,12 @@ fn map_uses(
 ) -> Result<Vec<MapUse>, Error> {
     let ruling = control.ruling(|| Ok::<_, Error>(now))?;
     let timeouts = control.slot(ruling).timeouts;
-    let (tables, pages) = maps::TABLES.shared(&pins.map(maps::TABLES.name))?;
+    let images = Images::open(pins)?;
     let mut uses = vec![
         MapUse {
             map: "tables",
-            entries: occupancy::pages(&tables, pages / SLOTS, ruling),
-            capacity: u64::from(pages / SLOTS),
+            entries: images.used_pages(ruling).into(),
+            capacity: images.pages_per_slot().into(),
             evicted: None,
         },
         MapUse {

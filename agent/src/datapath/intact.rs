@@ -4,12 +4,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cmgate_common::layout::control::Slot;
-use cmgate_common::layout::image::PAGE;
 use zerocopy::IntoBytes;
 
 use super::device::Device;
+use super::images::Images;
 use super::pins::LinkKind;
-use super::shared::Shared;
 use super::{Datapath, Error, Nic, links, load};
 
 /// A generation as it was written: its sum, and its number.
@@ -37,13 +36,8 @@ impl Datapath {
     /// What stands in a slot.
     pub(super) fn found_in(&self, slot: u32) -> Result<Written, Error> {
         let parameters = self.control.slot(slot);
-        let sum = sum(self.slot_words(&self.tables()?, slot), &parameters);
+        let sum = sum(Images::open(&self.pins)?.slot(slot), &parameters);
         Ok(Written { generation: parameters.generation, sum })
-    }
-
-    pub(super) fn slot_words<'t>(&self, tables: &'t Shared<AtomicU32>, slot: u32) -> &'t [AtomicU32] {
-        let size = (self.room.pages * PAGE) as usize;
-        &tables.words()[slot as usize * size..][..size]
     }
 
     /// What is wrong with how the programs stand on these interfaces, by name. Interfaces that are gone are no matter: they are

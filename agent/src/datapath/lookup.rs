@@ -1,20 +1,19 @@
 //! A look at what rules, for `explain --trace`: the image of the slot that rules, and the live entries between two ends.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cmgate_common::address::Address;
 use cmgate_common::engine::flows::stored;
 use cmgate_common::layout::control::Slot;
 use cmgate_common::layout::entry::{Line, Meta, Origin, State, Table, word};
-use cmgate_common::layout::image::PAGE;
 
 use super::control::ControlBlock;
+use super::images::Images;
 use super::lines::Lines;
 use super::names::Names;
 use super::pins::Pins;
-use super::{Error, inspect, maps, occupancy, ticks};
+use super::{Error, inspect, maps, ticks};
 
 /// The tables of the generation that rules, as they stand in the kernel.
 #[derive(Debug, Clone)]
@@ -74,13 +73,9 @@ pub fn ruling(root: &Path) -> Result<Option<Ruling>, Error> {
     }
     let control = ControlBlock::open(&pins)?;
     let number = control.ruling(|| inspect::now(&pins).map(|now| now.ticks))?;
-    let (tables, pages) = maps::TABLES.shared(&pins.map(maps::TABLES.name))?;
-    let per_slot = pages / cmgate_common::layout::SLOTS;
-    let used = occupancy::pages(&tables, per_slot, number) as usize * PAGE as usize;
-    let start = (per_slot * PAGE) as usize * number as usize;
-    let words = tables.words()[start..start + used].iter().map(|word| word.load(Ordering::Relaxed));
+    let words = Images::open(&pins)?.used(number);
     let flows = Names::open(&pins)?.ids().to_vec();
-    Ok(Some(Ruling { slot: control.slot(number), words: words.collect(), flows }))
+    Ok(Some(Ruling { slot: control.slot(number), words, flows }))
 }
 
 /// The live entry of each of these, where there is one; `None` where nothing is pinned.

@@ -15,6 +15,7 @@ mod events;
 mod grow;
 mod hardware;
 mod identity;
+mod images;
 mod inspect;
 mod intact;
 mod lines;
@@ -41,7 +42,6 @@ mod trial;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::AtomicU32;
 use std::time::Instant;
 
 use cmgate_common::layout::SLOTS;
@@ -52,7 +52,6 @@ use load::Programs;
 use maps::Room;
 use names::Names;
 use pins::{Lock, Pins};
-use shared::Shared;
 
 pub use enforced::{Enforced, KnownFlow, enforced, timeouts};
 pub use error::{Error, OLDEST};
@@ -206,11 +205,6 @@ impl Datapath {
             datapath.grow(wanted)?;
         }
         Ok(datapath)
-    }
-
-    /// The images, mapped for as long as they are written: what is mapped counts as this process's memory.
-    fn tables(&self) -> Result<Shared<AtomicU32>, Error> {
-        Ok(maps::TABLES.shared(&self.pins.map(maps::TABLES.name))?.0)
     }
 
     /// Where the pins stand.

@@ -8,6 +8,7 @@ use cmgate_common::layout::control::{EVENT_WINDOW_SHIFT, Flags, Slot, Timeouts};
 use cmgate_common::layout::image::{Directory, MOST_PAGES, PAGE};
 use cmgate_common::layout::{SLOTS, Verdict};
 
+use super::images::Images;
 use super::maps::Room;
 use super::{Datapath, Error, Probe, Term, sys, ticks};
 
@@ -211,9 +212,8 @@ impl Datapath {
         verdicts: std::ops::Range<usize>,
         counters: &[u32],
     ) -> Result<(), Error> {
-        let tables = self.tables()?;
-        let slot = self.slot_words(&tables, slot);
-        let (image, rest) = slot.split_at(words.len());
+        let images = Images::open(&self.pins)?;
+        let (image, rest) = images.slot(slot).split_at(words.len());
         store(image, words);
         for (to, word) in image[verdicts.clone()].iter().zip(&words[verdicts]) {
             let verdict = Verdict(*word);

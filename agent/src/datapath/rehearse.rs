@@ -5,16 +5,15 @@
 //! interfaces, under the generation that rules: they count, and they remember flows.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cmgate_common::layout::SLOTS;
 use cmgate_common::layout::control::{Flags, Slot};
 use cmgate_common::layout::counters::{Count, INTERFACES, Stat};
-use cmgate_common::layout::image::PAGE;
 use cmgate_common::reason::Outcome;
 
 use super::control::ControlBlock;
+use super::images::Images;
 use super::lines::Lines;
 use super::names::Names;
 use super::pins::{LinkKind, Pins};
@@ -58,9 +57,8 @@ pub fn tamper(root: &Path, what: Tampering) -> Result<(), Error> {
     let pins = Pins::below(root);
     let control = ControlBlock::open(&pins)?;
     let number = control.enforced();
-    let (tables, pages) = maps::TABLES.shared::<AtomicU32>(&pins.map(maps::TABLES.name))?;
-    let size = (pages / SLOTS * PAGE) as usize;
-    let image = &tables.words()[size * number as usize..][..size];
+    let images = Images::open(&pins)?;
+    let image = images.slot(number);
     match what {
         Tampering::Word(word) => {
             image[word].fetch_xor(1, Ordering::Relaxed);

@@ -22,6 +22,15 @@ pub struct Reading {
     pub print: u64,
 }
 
+/// Whether two paths lead to one file. One that is not there is compared by its name.
+pub fn are_one(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| {
+        let real = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+        real.unwrap_or_else(|_| path.to_owned())
+    };
+    real(one) == real(other)
+}
+
 /// Reads the operator's files from disk.
 #[must_use]
 pub fn read(path: &Path) -> Reading {

@@ -282,9 +282,8 @@ impl Agent {
 
     /// Whether the operator means this agent's files.
     fn means(&self, meant: &Path) -> Result<()> {
-        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         ensure!(
-            real(meant) == real(&self.config),
+            sources::are_one(meant, &self.config),
             "nothing was changed: the agent enforces {}, and not {}. `cmgate plan` and `cmgate shadow` look at other files",
             self.config.display(),
             meant.display()
