@@ -121,8 +121,8 @@ impl Tables for Memory {
         0
     }
 
-    fn word(&self, index: u64) -> u32 {
-        self.words.get(index as usize).copied().unwrap_or(0)
+    fn at(&self, offset: u64) -> u32 {
+        self.words.get((offset >> 2) as usize).copied().unwrap_or(0)
     }
 
     fn hosts(&self, index: u64) -> &HostBucket {

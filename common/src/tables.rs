@@ -21,9 +21,15 @@ pub trait Tables: Opaque {
     /// The generation's slot.
     fn slot_number(&self) -> u32;
 
-    /// A word of the generation's image. No table leads past the end of its image; where one did, the programs would
+    /// A word of the generation's image, by its number. No table leads past the end of its image; where one did, the programs would
     /// read some other word of the slot, and memory gives 0.
-    fn word(&self, index: u64) -> u32;
+    #[inline(always)]
+    fn word(&self, index: u64) -> u32 {
+        self.at(index << 2)
+    }
+
+    /// The word that begins so many bytes into the image; the two lowest bits do not count.
+    fn at(&self, offset: u64) -> u32;
 
     /// The bucket of single addresses at a word of the image that is a multiple of its length; else the one it lies in.
     fn hosts(&self, index: u64) -> &HostBucket;

@@ -3,7 +3,9 @@
 use std::vec::Vec;
 
 use crate::layout::Leaf;
-use crate::layout::image::{Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Node, host_bucket};
+use crate::layout::image::{
+    Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Node, ROOT4, ROOT6, host_bucket,
+};
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
 /// Consecutive addresses with one leaf, as numbers of the family's width: 32 or 128 bits.
@@ -20,17 +22,17 @@ pub struct Interval {
 /// Every IPv4 address of an image, ascending; no two neighbours have the same leaf. What is read past the image's end
 /// is 0, as for the engine.
 #[must_use]
-pub fn v4(words: &[u32], directory: &Directory) -> Vec<Interval> {
-    let mut walk = Walk { words, nodes: directory.nodes.into(), bits: 32, borders: Vec::new() };
-    walk.table(directory.root4.into(), 0, 0, 16);
+pub fn v4(words: &[u32]) -> Vec<Interval> {
+    let mut walk = Walk { words, bits: 32, borders: Vec::new() };
+    walk.table(ROOT4.into(), 0, 0, 16);
     walk.intervals()
 }
 
 /// Every IPv6 address of an image, single ones in their buckets among them; else as [`v4`].
 #[must_use]
 pub fn v6(words: &[u32], directory: &Directory) -> Vec<Interval> {
-    let mut walk = Walk { words, nodes: directory.nodes.into(), bits: 128, borders: Vec::new() };
-    walk.table(directory.root6.into(), 0, 0, 16);
+    let mut walk = Walk { words, bits: 128, borders: Vec::new() };
+    walk.table(ROOT6.into(), 0, 0, 16);
     walk.put_hosts(&hosts(words, directory));
     walk.intervals()
 }
@@ -40,7 +42,6 @@ type Border = (u128, Leaf);
 
 struct Walk<'w> {
     words: &'w [u32],
-    nodes: u64,
     bits: u32,
     borders: Vec<Border>,
 }
@@ -53,11 +54,11 @@ impl Walk<'_> {
             let word =
                 usize::try_from(start + index).ok().and_then(|at| self.words.get(at)).copied().unwrap_or(0);
             let at = first | u128::from(index) << (self.bits - depth);
-            if word & Leaf::NODE != 0 && depth < self.bits {
+            if Node::is(word) && depth < self.bits {
                 let node = Node(word);
                 // No node of an image is as narrow or as wide as to need this; a walk ends whatever is in the words.
                 let width = node.bits().clamp(1, Node::WIDE.ilog2().min(self.bits - depth));
-                self.table(self.nodes + u64::from(node.start()), at, depth, width);
+                self.table(node.start().into(), at, depth, width);
             } else {
                 push(&mut self.borders, (at, Leaf(word)));
             }

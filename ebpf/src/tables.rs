@@ -9,7 +9,7 @@ use cmgate_common::layout::SLOT_MASK;
 use cmgate_common::layout::control::{Control, PORTS, Slot};
 use cmgate_common::layout::counters::{INTERFACE_PLACES, Stat};
 use cmgate_common::layout::entry::Table;
-use cmgate_common::layout::image::{HOST_BUCKET, HostBucket, PAGE};
+use cmgate_common::layout::image::{HostBucket, Page};
 use cmgate_common::opaque::Opaque;
 use cmgate_common::tables::{Entry, Tables};
 
@@ -68,7 +68,7 @@ impl Maps {
             slot: &control.slots[slot as usize],
             number: slot as u32,
             image,
-            last: u64::from(maps::PAGES_PER_SLOT.load()) * u64::from(PAGE) - 1,
+            last: u64::from(maps::PAGES_PER_SLOT.load()) * size_of::<Page>() as u64 - 4,
             now,
             zero: zero.into(),
             asker,
@@ -163,16 +163,17 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn word(&self, index: u64) -> u32 {
-        // SAFETY: the value that `image` points to has as many words as the mask is long, and lives as long as the map.
-        unsafe { *self.image.add((index & self.last) as usize) }
+    fn at(&self, offset: u64) -> u32 {
+        // SAFETY: the value that `image` points to is as long as the mask, whose two lowest bits are not set, and lives as
+        // long as the map.
+        unsafe { *self.image.byte_add((offset & self.last) as usize) }
     }
 
     #[inline(always)]
     fn hosts(&self, index: u64) -> &HostBucket {
-        let bucket = index & self.last & !u64::from(HOST_BUCKET - 1);
-        // SAFETY: as for `word`: the whole bucket lies before the mask's end, whose length is a multiple of a bucket's.
-        unsafe { &*self.image.add(bucket as usize).cast() }
+        let bucket = index << 2 & self.last & !(size_of::<HostBucket>() as u64 - 1);
+        // SAFETY: as for `at`: the whole bucket lies before the mask's end, whose length is a multiple of a bucket's.
+        unsafe { &*self.image.byte_add(bucket as usize).cast() }
     }
 
     #[inline(always)]
@@ -321,8 +322,8 @@ impl Tables for ReadOnly {
     }
 
     #[inline(always)]
-    fn word(&self, index: u64) -> u32 {
-        self.0.word(index)
+    fn at(&self, offset: u64) -> u32 {
+        self.0.at(offset)
     }
 
     #[inline(always)]

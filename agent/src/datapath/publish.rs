@@ -237,21 +237,10 @@ fn store(to: &[AtomicU32], from: &[u32]) {
 /// Where an image's verdicts stand: from their start to the next table's. Every one must name a flow there is.
 fn verdict_words(generation: &Generation<'_>) -> Result<std::ops::Range<usize>, Error> {
     let directory = &generation.directory;
-    let starts = [
-        directory.root4,
-        directory.root6,
-        directory.nodes,
-        directory.hosts6,
-        directory.services,
-        directory.pairs,
-        directory.interfaces,
-    ];
-    let end = generation.words.len();
-    let start = directory.verdicts as usize;
-    let next = starts.into_iter().map(|start| start as usize).filter(|next| *next > start).min();
-    let range = start..next.unwrap_or(end).min(end);
+    let range = directory.verdict_words(generation.words.len());
     let Some(verdicts) = generation.words.get(range.clone()) else {
-        return Err(Error::Image(format!("verdicts start at word {start} of {end}")));
+        let (start, words) = (range.start, generation.words.len());
+        return Err(Error::Image(format!("verdicts start at word {start} of {words}")));
     };
     match verdicts.iter().map(|word| Verdict(*word).flow() as usize).max() {
         Some(flow) if flow >= generation.flows.len().max(1) => {

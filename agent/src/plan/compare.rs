@@ -71,8 +71,11 @@ pub struct Change {
 pub fn compare(live: &Side<'_>, candidate: &Side<'_>, rows: &[u32]) -> Vec<Change> {
     let mut changes = Vec::new();
     for family in [Family::V4, Family::V6] {
-        let read = if family == Family::V4 { walk::v4 } else { walk::v6 };
-        let (before, after) = (read(live.words, live.directory), read(candidate.words, candidate.directory));
+        let read = |side: &Side<'_>| match family {
+            Family::V4 => walk::v4(side.words),
+            Family::V6 => walk::v6(side.words, side.directory),
+        };
+        let (before, after) = (read(live), read(candidate));
         let pieces = joint::pieces(&before, &after);
         let services = joint::services(live, candidate, family);
         let pass = Pass { live, candidate, family, pieces: &pieces, services: &services };

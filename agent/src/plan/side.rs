@@ -1,7 +1,7 @@
 //! One side of a comparison: an image as it lies in a slot, and whom its flow numbers stand for.
 
 use cmgate_common::layout::control::Flags;
-use cmgate_common::layout::image::{Directory, InterfaceRule, Kind, Pair};
+use cmgate_common::layout::image::{Directory, InterfaceRule, Kind, Pair, SERVICE_CLASSES};
 use cmgate_common::layout::{Leaf, Verdict};
 
 /// A generation that can be compared with another.
@@ -107,7 +107,7 @@ impl Side<'_> {
     /// The class of a place of the service table.
     #[must_use]
     pub fn service_class(&self, place: u32) -> u32 {
-        self.word(u64::from(self.directory.services) + u64::from(place))
+        self.word(u64::from(SERVICE_CLASSES) + u64::from(place))
     }
 
     /// What a pair of ends may do with a class of services.

@@ -2,7 +2,9 @@
 
 use crate::address::Address;
 use crate::layout::Leaf;
-use crate::layout::image::{HOST_BUCKET, HOSTS_PER_BUCKET, InterfaceRule, Kind, Node, host_bucket};
+use crate::layout::image::{
+    HOST_BUCKET, HOSTS_PER_BUCKET, InterfaceRule, Kind, Node, ROOT4, ROOT6, host_bucket,
+};
 use crate::packet::{Packet, Traits};
 use crate::reason::Reason;
 use crate::tables::Tables;
@@ -15,14 +17,21 @@ pub fn classify<T: Tables>(tables: &T, address: Address, v4: bool) -> Leaf {
 
 #[inline(always)]
 fn classify4<T: Tables>(tables: &T, bits: u32) -> Leaf {
-    let directory = &tables.slot().directory;
     let bits = u64::from(bits);
-    let mut word = tables.word(u64::from(directory.root4) + (bits >> 16));
+    let mut word = tables.word(u64::from(ROOT4) + (bits >> 16));
     let mut rest = bits << 48;
-    for _ in 0..Node::MOST4 {
-        if word & Leaf::NODE == 0 {
-            break;
-        }
+    // Spelt out: in a program a loop would count its turns.
+    const _: () = assert!(Node::MOST4 == 4);
+    if Node::is(word) {
+        word = follow(tables, word, [&mut rest, &mut 0]);
+    }
+    if Node::is(word) {
+        word = follow(tables, word, [&mut rest, &mut 0]);
+    }
+    if Node::is(word) {
+        word = follow(tables, word, [&mut rest, &mut 0]);
+    }
+    if Node::is(word) {
         word = follow(tables, word, [&mut rest, &mut 0]);
     }
     Leaf(word)
@@ -39,10 +48,10 @@ fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
             return Leaf(hosts.leaf[place]);
         }
     }
-    let mut word = tables.word(u64::from(directory.root6) + (address.hi >> 48));
+    let mut word = tables.word(u64::from(ROOT6) + (address.hi >> 48));
     let (mut rest, mut behind) = (address.hi << 16 | address.lo >> 48, address.lo << 16);
     for _ in 0..Node::MOST6 {
-        if word & Leaf::NODE == 0 {
+        if !Node::is(word) {
             break;
         }
         word = follow(tables, word, [&mut rest, &mut behind]);
@@ -54,10 +63,10 @@ fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
 #[inline(always)]
 fn follow<T: Tables>(tables: &T, word: u32, [rest, behind]: [&mut u64; 2]) -> u32 {
     let node = Node(word);
-    let index = *rest >> node.shift();
-    *rest = *rest << node.bits() | *behind >> node.shift();
+    let word = tables.at(u64::from(node.offset()) + (*rest >> node.shift()));
+    *rest = *rest << node.bits() | behind.wrapping_shr(u64::BITS - node.bits());
     *behind <<= node.bits();
-    tables.word(u64::from(tables.slot().directory.nodes) + u64::from(node.start()) + index)
+    word
 }
 
 /// Whether both are somebody's: the source neither this host's nor anything odd, and the destination at most a broadcast

@@ -1,6 +1,6 @@
 //! The policy: source, destination, protocol and port give a flow or none; and of none, why.
 
-use crate::layout::image::{Origin, Pair};
+use crate::layout::image::{Origin, Pair, SERVICE_CLASSES};
 use crate::layout::{Leaf, Verdict};
 use crate::packet::{Packet, Traits};
 use crate::reason::{Decision, Reason};
@@ -39,7 +39,7 @@ pub(super) fn of_pair<T: Tables>(tables: &T, pair: Pair, service: u32) -> Verdic
 /// The class of a service (a place in the service table); 0 is one that no line names.
 #[inline(always)]
 pub fn service_class<T: Tables>(tables: &T, service: u32) -> u32 {
-    tables.word(u64::from(tables.slot().directory.services) + u64::from(service))
+    tables.word(u64::from(SERVICE_CLASSES) + u64::from(service))
 }
 
 /// Whether a line that is not an audited allow's names a service: its class is neither 0 nor one of the last.

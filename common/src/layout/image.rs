@@ -1,40 +1,50 @@
-//! One generation's tables: an array of words, and the directory that says where each table starts.
+//! One generation's tables: an array of words. Those whose length is always the same stand at fixed places, so that a
+//! program need not ask where; a directory says where each of the others starts.
 //!
 //! Recursive flow classification. An address gives a [`Leaf`] by a trie of 16, then 8 or 4 bits a step; source and
 //! destination group give a pair class; protocol and port give a service class; pair and service class give the
 //! [`Verdict`]. Every table is an array: a look-up costs the same however large the site is.
 
-use crate::opaque::Opaque;
+use core::ops::Range;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+pub use super::trie::{Kind, Leaf, Node};
 
 /// Words in a page: the unit in which the kernel's array holds an image.
 pub const PAGE: u32 = 256;
 
-/// Pages of an image at most: 512 MiB, the furthest that the verifier lets a program reach into a map's value
-/// (BPF_MAX_VAR_OFF).
-pub const MOST_PAGES: u32 = 1 << 19;
+/// Pages of an image at most: 128 MiB, so that all slots together end before the furthest that the verifier lets a program
+/// reach into a map's value (BPF_MAX_VAR_OFF, 512 MiB).
+pub const MOST_PAGES: u32 = 1 << 17;
 
 /// A page, as the kernel's array holds it.
 pub type Page = [u32; PAGE as usize];
 
-/// Where each table of an image starts, in words from the image's start, and how wide its rows are.
+/// The first word of the roots: 65,536 words by the first 16 bits of an IPv4 address.
+pub const ROOT4: u32 = 0;
+
+/// 65,536 words by the first 16 bits of an IPv6 address.
+pub const ROOT6: u32 = ROOT4 + 0x1_0000;
+
+/// [`SERVICES`] words.
+pub const SERVICE_CLASSES: u32 = ROOT6 + 0x1_0000;
+
+/// Nodes of [`Node::NARROW`] or [`Node::WIDE`] words, of both families; behind them whatever the [`Directory`] names.
+pub const NODES: u32 = SERVICE_CLASSES + SERVICES;
+
+const _: () = assert!(NODES.is_multiple_of(PAGE));
+
+/// Where each table behind an image's nodes starts, in words from the image's start, and how wide its rows are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Directory {
-    /// 65,536 words, by the first 16 bits of an IPv4 address.
-    pub root4: u32,
-    /// 65,536 words, by the first 16 bits of an IPv6 address.
-    pub root6: u32,
-    /// Nodes of [`Node::NARROW`] or [`Node::WIDE`] words, of both families.
-    pub nodes: u32,
     /// A [`HostBucket`] for some single IPv6 addresses each.
     pub hosts6: u32,
     /// Number of those buckets less one; the number is a power of two.
     pub hosts6_mask: u32,
     /// Seed with which no bucket overflows.
     pub hosts6_seed: u32,
-    /// [`SERVICES`] words.
-    pub services: u32,
     /// A word for each (source group, destination group).
     pub pairs: u32,
     /// Words in a row of `pairs`: the number of destination groups.
@@ -53,10 +63,20 @@ pub struct Directory {
     pub bound: u32,
 }
 
-/// Words of `services`: TCP ports, UDP ports, ICMP and ICMPv6 type and code, then IP protocols.
+impl Directory {
+    /// Where the verdicts stand in an image of so many words: tables follow one another.
+    #[must_use]
+    pub fn verdict_words(&self, words: usize) -> Range<usize> {
+        let starts = [self.hosts6, self.pairs, self.interfaces].into_iter();
+        let next = starts.filter(|start| *start > self.verdicts).min();
+        self.verdicts as usize..next.map_or(words, |next| words.min(next as usize))
+    }
+}
+
+/// Words of [`SERVICE_CLASSES`]: TCP ports, UDP ports, ICMP and ICMPv6 type and code, then IP protocols.
 pub const SERVICES: u32 = 4 * 65_536 + 256;
 
-/// Where each protocol's words of `services` start.
+/// Where each protocol's words of [`SERVICE_CLASSES`] start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum Bank {
@@ -70,140 +90,6 @@ pub enum Bank {
     Icmpv6 = 0x3_0000,
     /// By protocol number; for protocols without ports.
     Ip = 0x4_0000,
-}
-
-/// What an address is, apart from the groups it is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Kind {
-    /// Somebody's.
-    Unicast = 0,
-    /// This host's.
-    Own = 1,
-    /// A group's.
-    Multicast = 2,
-    /// Everybody's on a subnet.
-    Broadcast = 3,
-    /// Neither a source nor a destination on a wire.
-    Bogon = 4,
-    /// `0.0.0.0` and `::`.
-    Unspecified = 5,
-    /// `fe80::/10`, unless it is this host's.
-    LinkLocal = 6,
-}
-
-/// What the trie says of an address: its groups, its zone, its kind. A word with [`Leaf::NODE`] set is not a leaf
-/// but the next [`Node`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(transparent)]
-pub struct Leaf(pub u32);
-
-impl Leaf {
-    /// Set in a word of the trie that leads on to a node.
-    pub const NODE: u32 = 1 << 31;
-    /// Source and destination groups are below this.
-    pub const GROUPS: u32 = 1 << 12;
-    /// Zones are below this; 0 is "bound to no interface".
-    pub const ZONES: u32 = 1 << 4;
-
-    /// A leaf of its parts.
-    #[must_use]
-    pub const fn new(source: u32, destination: u32, zone: u32, kind: Kind) -> Self {
-        debug_assert!(source < Self::GROUPS && destination < Self::GROUPS && zone < Self::ZONES);
-        Self(source | destination << 12 | zone << 24 | (kind as u32) << 28)
-    }
-
-    /// The same leaf, with nothing left for the verifier to know about it.
-    #[inline(always)]
-    #[must_use]
-    pub fn forgotten<O: Opaque + ?Sized>(self, opaque: &O) -> Self {
-        Self(opaque.forget(self.0.into()) as u32)
-    }
-
-    /// Addresses no line tells apart as initiators.
-    #[inline(always)]
-    #[must_use]
-    pub const fn source(self) -> u32 {
-        self.0 & (Self::GROUPS - 1)
-    }
-
-    /// Addresses no line tells apart as responders.
-    #[inline(always)]
-    #[must_use]
-    pub const fn destination(self) -> u32 {
-        self.0 >> 12 & (Self::GROUPS - 1)
-    }
-
-    /// Addresses bound to the same interfaces.
-    #[inline(always)]
-    #[must_use]
-    pub const fn zone(self) -> u32 {
-        self.0 >> 24 & (Self::ZONES - 1)
-    }
-
-    /// Whether it is of this kind.
-    #[inline(always)]
-    #[must_use]
-    pub const fn is(self, kind: Kind) -> bool {
-        self.0 >> 28 == kind as u32
-    }
-
-    /// Whether a packet to it is for this host among others: broadcast or multicast.
-    #[inline(always)]
-    #[must_use]
-    pub const fn is_shared(self) -> bool {
-        self.is(Kind::Multicast) || self.is(Kind::Broadcast)
-    }
-}
-
-/// A word of the trie that leads on: to the node whose words the address's next bits choose among, 8 of them in a wide
-/// node, and 4 in a narrow one, which is a cache line. Nodes start at multiples of a narrow one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Node(pub u32);
-
-impl Node {
-    /// Words of a narrow node.
-    pub const NARROW: u32 = 1 << 4;
-    /// Words of a wide node.
-    pub const WIDE: u32 = 1 << 8;
-    /// Nodes start below this.
-    pub const PLACES: u32 = 1 << 28;
-    /// Nodes that lead to the leaf of an IPv4 address at most.
-    pub const MOST4: u32 = 4;
-    /// Nodes that lead to the leaf of an IPv6 address at most: a program's loop is as long, and each turn of it is
-    /// verified many times. Narrow nodes lead on to others only between /48 and /64, so that these are four, four, and
-    /// eight.
-    pub const MOST6: u32 = 16;
-    /// Bits that say by how much to shift: as they stand, because each step of a look-up waits for them.
-    const SHIFT: u32 = 63;
-
-    /// The node of these many words, [`Self::NARROW`] or [`Self::WIDE`], that starts at this word of the nodes.
-    #[must_use]
-    pub const fn new(start: u32, words: u32) -> Self {
-        debug_assert!(start < Self::PLACES && start.is_multiple_of(Self::NARROW));
-        Self(Leaf::NODE | start << 2 | (64 - words.ilog2()))
-    }
-
-    /// Its first word, counted from the nodes' start.
-    #[inline(always)]
-    #[must_use]
-    pub const fn start(self) -> u32 {
-        self.0 >> 2 & (Self::PLACES - Self::NARROW)
-    }
-
-    /// How many bits of an address it takes: 4 or 8.
-    #[inline(always)]
-    #[must_use]
-    pub const fn bits(self) -> u32 {
-        self.0.wrapping_neg() & Self::SHIFT
-    }
-
-    /// How many of 64 bits it leaves.
-    #[inline(always)]
-    #[must_use]
-    pub const fn shift(self) -> u32 {
-        self.0 & Self::SHIFT
-    }
 }
 
 /// What source and destination group say together.

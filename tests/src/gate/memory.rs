@@ -1,10 +1,8 @@
 //! The engine in memory, with counters as the programs keep them.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::Result;
-use cmgate::compiler::image::Image;
 use cmgate::datapath::{Hook, IdleTimes};
 use cmgate_common::engine;
 use cmgate_common::layout::Verdict;
@@ -109,7 +107,8 @@ impl Backend for InMemory {
         self.generation += 1;
         self.flags = compiled.parameters.flags;
         let mut words = compiled.image.words.clone();
-        for word in &mut words[verdicts(&compiled.image)] {
+        let verdicts = compiled.image.directory.verdict_words(words.len());
+        for word in &mut words[verdicts] {
             let verdict = Verdict(*word);
             if !verdict.is_none() {
                 let id = &compiled.policy.flows[verdict.flow() as usize].id;
@@ -143,23 +142,6 @@ impl Backend for InMemory {
         self.pass(time);
         Ok(())
     }
-}
-
-/// Where the verdicts stand: tables follow one another.
-fn verdicts(image: &Image) -> Range<usize> {
-    let directory = &image.directory;
-    let starts = [
-        directory.root4,
-        directory.root6,
-        directory.nodes,
-        directory.hosts6,
-        directory.services,
-        directory.pairs,
-        directory.interfaces,
-    ];
-    let start = directory.verdicts;
-    let end = starts.into_iter().filter(|other| *other > start).min();
-    start as usize..end.map_or(image.words.len(), |end| end as usize)
 }
 
 fn milliseconds(time: Duration) -> u32 {

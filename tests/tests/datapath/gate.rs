@@ -10,7 +10,8 @@ use cmgate::datapath::{
 };
 use cmgate_common::layout::counters::INTERFACES;
 use cmgate_common::layout::image::{
-    Bank, Directory, HOST_BUCKET, InterfaceRule, Kind, Leaf, Origin, PAGE, Pair, SERVICES, Verdict,
+    Bank, Directory, HOST_BUCKET, InterfaceRule, Kind, Leaf, NODES, Origin, PAGE, Pair, ROOT4,
+    SERVICE_CLASSES, Verdict,
 };
 use nix::sched::{CloneFlags, unshare};
 
@@ -84,20 +85,16 @@ pub struct Policy {
 
 impl Policy {
     pub fn new() -> Self {
-        let mut words = Vec::new();
+        let mut words = vec![0; (NODES + PAGE) as usize];
         let mut table = |length: u32| {
             let start = words.len() as u32;
             words.resize(words.len() + length as usize, 0);
             start
         };
         let directory = Directory {
-            root4: table(1 << 16),
-            root6: table(1 << 16),
-            nodes: table(PAGE),
             hosts6: table(HOST_BUCKET),
             hosts6_mask: 0,
             hosts6_seed: 0,
-            services: table(SERVICES),
             pairs: table(1),
             pairs_width: 1,
             verdicts: table(4),
@@ -108,8 +105,8 @@ impl Policy {
             bound: 0,
         };
         let mut set = |table: u32, index: u32, word: u32| words[(table + index) as usize] = word;
-        set(directory.root4, 0x0a09, Leaf::new(0, 0, 0, Kind::Own).0);
-        set(directory.services, Bank::Udp as u32 + u32::from(PORT), 1);
+        set(ROOT4, 0x0a09, Leaf::new(0, 0, 0, Kind::Own).0);
+        set(SERVICE_CLASSES, Bank::Udp as u32 + u32::from(PORT), 1);
         set(directory.pairs, 0, Pair::new(1, false, false).0);
         set(directory.verdicts, 3, Verdict::new(0, Origin::Policy, 0).0);
         for row in 0..INTERFACES {

@@ -19,7 +19,7 @@ mod verdicts;
 mod zones;
 
 use cmgate_common::layout::Leaf;
-use cmgate_common::layout::image::{Directory, Kind, MOST_PAGES, PAGE};
+use cmgate_common::layout::image::{Directory, Kind, MOST_PAGES, NODES, PAGE, ROOT4, ROOT6, SERVICE_CLASSES};
 
 use self::groups::Groups;
 use self::services::Services;
@@ -87,12 +87,13 @@ fn build_within(policy: &Policy, few: usize) -> Result<Image, TooLarge> {
     let services: Vec<u32> =
         services.words.iter().map(|class| groups.verdicts.merged[*class as usize]).collect();
     let mut tables = Tables::default();
+    for (table, place) in [(&root4, ROOT4), (&root6, ROOT6), (&services, SERVICE_CLASSES), (&nodes, NODES)] {
+        let start = tables.add(table)?;
+        assert_eq!(start, place, "what stands at a fixed place is as long as it always is");
+    }
     let directory = Directory {
         interfaces: tables.add(&interfaces)?,
         bound: u32::from(!policy.bindings.is_empty()),
-        services: tables.add(&services)?,
-        root4: tables.add(&root4)?,
-        root6: tables.add(&root6)?,
         pairs_width: groups.pairs_width,
         pairs: tables.add(&groups.pairs)?,
         verdicts_width: groups.verdicts.width,
@@ -102,7 +103,6 @@ fn build_within(policy: &Policy, few: usize) -> Result<Image, TooLarge> {
         hosts6_mask: hosts6.mask,
         hosts6_seed: hosts6.seed,
         hosts6: tables.add(&hosts6.words())?,
-        nodes: tables.add(&nodes)?,
     };
     Ok(Image { words: tables.0, directory })
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use cmgate_common::layout::Leaf;
-use cmgate_common::layout::image::Node;
+use cmgate_common::layout::image::{NODES, Node};
 
 use super::too_large::{Limit, TooLarge};
 
@@ -173,7 +173,7 @@ impl Known {
         let mut at = hash(words) as usize & mask;
         while let Some(start) = self.places[at].checked_sub(1) {
             if nodes[start as usize..][..words.len()] == *words {
-                return Ok(Node::new(start, width));
+                return Ok(Node::new(NODES + start, width));
             }
             at = (at + 1) & mask;
         }
@@ -184,7 +184,7 @@ impl Known {
         nodes.extend_from_slice(words);
         self.places[at] = start + 1;
         self.count += 1;
-        Ok(Node::new(start, width))
+        Ok(Node::new(NODES + start, width))
     }
 
     fn grow(&mut self, nodes: &[u32], width: usize) {
@@ -223,10 +223,10 @@ mod tests {
     /// The leaf at a path, and how many nodes lead there.
     fn follow(root: &[u32], nodes: &[u32], path: u128) -> (u32, usize) {
         let (mut word, mut depth, mut met) = (root[(path >> 112) as usize], 16, 0);
-        while word & Leaf::NODE != 0 {
+        while Node::is(word) {
             let node = Node(word);
             let index = path << depth >> (128 - node.bits());
-            word = nodes[node.start() as usize + index as usize];
+            word = nodes[(node.start() - NODES) as usize + index as usize];
             depth += node.bits();
             met += 1;
         }
@@ -244,8 +244,8 @@ mod tests {
         let wide = Node::WIDE as usize;
         assert_eq!(nodes.len(), 3 * wide, "eight addresses, and the two networks of two such and of one");
         assert_eq!(nodes[..wide], [[5; 8].as_slice(), &[0; 248]].concat());
-        let of_eight = Node::new(0, Node::WIDE).0;
-        assert_eq!(root4[0x0a01], Node::new(Node::WIDE, Node::WIDE).0);
+        let of_eight = Node::new(NODES, Node::WIDE).0;
+        assert_eq!(root4[0x0a01], Node::new(NODES + Node::WIDE, Node::WIDE).0);
         assert_eq!(nodes[wide..][..5], [0, 0, of_eight, of_eight, 0]);
         assert_eq!(root4[0x0a03], 6);
         assert_eq!(root4.iter().filter(|word| **word != 0).count(), 3);

@@ -86,7 +86,7 @@ fn too_many_words() {
     assert_eq!(Limit::Words.check(most), Ok(()));
     assert_eq!(
         Limit::Words.check(most + 1).unwrap_err().to_string(),
-        "the policy needs at least 134217729 words, the tables hold 134217728: \
+        "the policy needs at least 33554433 words, the tables hold 33554432: \
          describe networks by fewer and shorter prefixes"
     );
 }

@@ -1,6 +1,7 @@
 //! Large sites: small tables, quickly, and right.
 
 use cmgate_common::draw::prefixes::{Numbers, Prefix, Prefixes, ROLES};
+use cmgate_common::layout::image::NODES;
 
 use super::*;
 
@@ -109,7 +110,7 @@ fn ten_thousand_hosts_take_no_nodes() {
     policy.with_line(special, server, vec![port(Bank::Tcp, 443)]);
     policy.with_line(net, server, vec![port(Bank::Tcp, 80)]);
     let image = build(&policy).unwrap();
-    let nodes = image.words.len() - image.directory.nodes as usize;
+    let nodes = image.directory.interfaces - NODES;
     assert!(nodes < 20 * 256, "{nodes} words of nodes");
     assert!(image.directory.hosts6_mask < 1 << 17, "{} buckets", image.directory.hosts6_mask);
 
