@@ -83,18 +83,17 @@ fn redraw(ctx: &XdpContext) -> Option<()> {
         } else {
             readdress::<26>(ctx, address)?;
         }
-        redraw_ports::<34, 36>(ctx, end.port, service)
+        redraw_ports::<34>(ctx, end.port, service)
     } else {
-        let network = draw::network6(end.network).to_be();
-        let host = u32::from(end.host).to_be();
+        let (network, host) = (draw::network6(end.network), end.host.into());
         if TO_CLIENT.load() != 0 {
-            replace::<u32, 42>(ctx, network)?;
-            replace::<u32, 50>(ctx, host)?;
+            replace_lower::<38>(ctx, network)?;
+            replace_lower::<46>(ctx, host)?;
         } else {
-            replace::<u32, 26>(ctx, network)?;
-            replace::<u32, 34>(ctx, host)?;
+            replace_lower::<22>(ctx, network)?;
+            replace_lower::<30>(ctx, host)?;
         }
-        redraw_ports::<54, 56>(ctx, end.port, service)
+        redraw_ports::<54>(ctx, end.port, service)
     }
 }
 
@@ -113,7 +112,7 @@ fn from_anywhere(ctx: &XdpContext) -> Option<()> {
         if BOTH_ENDS.load() != 0 {
             readdress::<30>(ctx, in_blocks(other))?;
         }
-        redraw_ports::<34, 36>(ctx, port, service(one))
+        redraw_ports::<34>(ctx, port, service(one))
     } else {
         // 2001::/16, in which all blocks are 2001:db8::/32's.
         let (place, segment) = if from_blocks {
@@ -121,13 +120,12 @@ fn from_anywhere(ctx: &XdpContext) -> Option<()> {
         } else {
             (0x2001_0000 | (one >> 12) as u32 & 0xffff, (one >> 32) as u32)
         };
-        replace::<u32, 22>(ctx, place.to_be())?;
-        replace::<u32, 26>(ctx, segment.to_be())?;
-        replace::<u32, 34>(ctx, ((other >> 24) as u32 & 0xff).to_be())?;
+        replace::<u64, 22>(ctx, (u64::from(place) << 32 | u64::from(segment)).to_be())?;
+        replace_lower::<30>(ctx, (other >> 24) as u32 & 0xff)?;
         if BOTH_ENDS.load() != 0 {
-            replace::<u32, 42>(ctx, in_blocks(other).to_be())?;
+            replace_lower::<38>(ctx, in_blocks(other))?;
         }
-        redraw_ports::<54, 56>(ctx, port, service(one))
+        redraw_ports::<54>(ctx, port, service(one))
     }
 }
 
@@ -145,25 +143,27 @@ fn is_ipv4(ctx: &XdpContext) -> Option<bool> {
     Some(u16::from_be(field::<u16, 12>(ctx)?) == 0x0800)
 }
 
-/// Writes the client's port, and the server's where that is asked for.
+/// Writes the client's port, and the server's where that is asked for. Both at once, as address halves are: of what was
+/// written in pieces a read as a whole waits until they are in the cache, which it does for no packet that a NIC wrote.
 #[inline(always)]
-fn redraw_ports<const SOURCE: usize, const DESTINATION: usize>(
-    ctx: &XdpContext,
-    client: u16,
-    service: u16,
-) -> Option<()> {
-    if TO_CLIENT.load() != 0 {
-        replace::<u16, DESTINATION>(ctx, client.to_be())?;
-        if SERVICE.load() != 0 {
-            replace::<u16, SOURCE>(ctx, service.to_be())?;
-        }
-    } else {
-        replace::<u16, SOURCE>(ctx, client.to_be())?;
-        if SERVICE.load() != 0 {
-            replace::<u16, DESTINATION>(ctx, service.to_be())?;
-        }
-    }
-    Some(())
+fn redraw_ports<const AT: usize>(ctx: &XdpContext, client: u16, service: u16) -> Option<()> {
+    let (client, service) = (u32::from(client), u32::from(service));
+    let ports = u32::from_be(field::<u32, AT>(ctx)?);
+    let (source, destination) = (ports >> 16, ports & 0xffff);
+    let (source, destination) = match (TO_CLIENT.load() != 0, SERVICE.load() != 0) {
+        (true, true) => (service, client),
+        (true, false) => (source, client),
+        (false, true) => (client, service),
+        (false, false) => (client, destination),
+    };
+    replace::<u32, AT>(ctx, (source << 16 | destination).to_be()).map(drop)
+}
+
+/// Writes the lower half of the word that stands `AT` bytes into the packet.
+#[inline(always)]
+fn replace_lower<const AT: usize>(ctx: &XdpContext, lower: u32) -> Option<()> {
+    let former = u64::from_be(field::<u64, AT>(ctx)?);
+    replace::<u64, AT>(ctx, (former >> 32 << 32 | u64::from(lower)).to_be()).map(drop)
 }
 
 /// The client's end, and a service.
