@@ -57,6 +57,8 @@ pub struct Directory {
     pub audited_services: u32,
     /// Not 0: there are audited systems or allows, so that a packet to drop may pass.
     pub audited: u32,
+    /// Not 0: some responder answers from a fresh port, so that what an initiator sends may go by a known flow alone.
+    pub fresh_ports: u32,
     /// A [`InterfaceRule`] of two words for each interface row.
     pub interfaces: u32,
     /// Not 0: some interface is bound to systems, so that it matters where an address comes in.

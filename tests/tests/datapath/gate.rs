@@ -101,6 +101,7 @@ impl Policy {
             verdicts_width: 2,
             audited_services: 0,
             audited: 0,
+            fresh_ports: 0,
             interfaces: table(INTERFACES * InterfaceRule::WORDS),
             bound: 0,
         };

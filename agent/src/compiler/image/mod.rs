@@ -100,6 +100,7 @@ fn build_within(policy: &Policy, few: usize) -> Result<Image, TooLarge> {
         verdicts: tables.add(&groups.verdicts.words)?,
         audited_services: groups.verdicts.audited,
         audited: u32::from(policy.audits_anything()),
+        fresh_ports: u32::from(policy.flows.iter().any(|flow| flow.tftp)),
         hosts6_mask: hosts6.mask,
         hosts6_seed: hosts6.seed,
         hosts6: tables.add(&hosts6.words())?,

@@ -192,8 +192,8 @@ pub trait Flows: Tables + Sized {
     #[inline(always)]
     fn note(&self, _question: &Question) {}
 
-    /// Of what is to drop: whether it passes, by [`AUDITED`]; the verdict of the audited allow that would have admitted it;
-    /// and the reason then. `question` is one about it.
+    /// Of what is to drop: the [`Decision`](crate::reason::Decision), as one number, that audit makes of it. `question` is
+    /// one about it.
     #[inline(always)]
     fn pardon(&self, question: impl FnOnce() -> Question, refusal: Refusal) -> u64 {
         pardon(self, &question(), refusal)
@@ -225,8 +225,11 @@ pub(super) fn known<T: Flows>(
         return None;
     }
     let answers = ports::alive(tables, packet.traits, asked_port(packet.traits, packet.ports));
-    // What an initiator sends goes by a known flow only where the policy cannot know the port: after TFTP's requests.
-    let goes_on = packet.is(Traits::UDP) && ports::alive(tables, packet.traits, packet.ports >> 16);
+    // What an initiator sends goes by a known flow only where the policy cannot know the port: after TFTP's requests, which
+    // are this host's own or the policy's.
+    let fresh_ports = origin == Origin::Own || tables.slot().directory.fresh_ports != 0;
+    let goes_on =
+        fresh_ports && packet.is(Traits::UDP) && ports::alive(tables, packet.traits, packet.ports >> 16);
     if !answers && !goes_on {
         return None;
     }
