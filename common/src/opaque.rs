@@ -8,4 +8,10 @@ pub trait Opaque {
     fn forget(&self, value: u64) -> u64 {
         value
     }
+
+    /// The same of half a word.
+    #[inline(always)]
+    fn forget_half(&self, value: u32) -> u32 {
+        value
+    }
 }

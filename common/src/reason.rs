@@ -77,53 +77,119 @@ impl Reason {
     }
 }
 
-/// What the engine found about one packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// Why.
-    pub reason: Reason,
-    /// The flow it belongs to; [`Verdict::NONE`] where it belongs to none. Of a packet to drop, the audited allow that
-    /// would have admitted it.
-    pub verdict: Verdict,
-    /// Whether it passes even if the reason is one to drop: an audited system is at one of its ends, or an audited
-    /// allow would have admitted it.
-    pub audited: bool,
-}
+/// What the engine found about one packet. One number, because the programs carry it from where it is found to where it is
+/// counted: the verdict, above it whether it is audited, and uppermost the reason.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Decision(u64);
 
 impl Decision {
-    /// The same decision, with nothing left for the verifier to know about it: what follows each is the same.
+    const AUDITED: u64 = 1 << 34;
+    const REASON: u32 = 40;
+
+    /// A decision of its parts; see the functions that give them.
     #[inline(always)]
     #[must_use]
-    pub fn forgotten<O: Opaque + ?Sized>(self, opaque: &O) -> Self {
-        Self {
-            reason: Reason::of_number(opaque.forget(self.reason as u64) as u8),
-            verdict: Verdict(opaque.forget(self.verdict.0.into()) as u32),
-            audited: opaque.forget(self.audited.into()) & 1 != 0,
-        }
+    pub const fn new(reason: Reason, verdict: Verdict, audited: bool) -> Self {
+        Self::of_number(reason as u32, verdict, audited)
+    }
+
+    /// The same with the reason's number.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_number(reason: u32, verdict: Verdict, audited: bool) -> Self {
+        let audited = if audited { Self::AUDITED } else { 0 };
+        Self((reason as u64) << Self::REASON | audited | verdict.0 as u64)
     }
 
     /// A decision that belongs to no flow.
     #[inline(always)]
     #[must_use]
     pub const fn of(reason: Reason) -> Self {
-        Self { reason, verdict: Verdict::NONE, audited: false }
+        Self::new(reason, Verdict::NONE, false)
     }
 
     /// A decision that belongs to a flow.
     #[inline(always)]
     #[must_use]
     pub const fn by(reason: Reason, verdict: Verdict) -> Self {
-        Self { reason, verdict, audited: false }
+        Self::new(reason, verdict, false)
+    }
+
+    /// The decision that [`Self::whole`] gave.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_whole(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// All of it, to be handed through the kernel.
+    #[inline(always)]
+    #[must_use]
+    pub const fn whole(self) -> u64 {
+        self.0
+    }
+
+    /// The same decision, with nothing left for the verifier to know about it: what follows each is the same.
+    #[inline(always)]
+    #[must_use]
+    pub fn forgotten<O: Opaque + ?Sized>(self, opaque: &O) -> Self {
+        Self(opaque.forget(self.0))
+    }
+
+    /// Why.
+    #[inline(always)]
+    #[must_use]
+    pub fn reason(self) -> Reason {
+        Reason::of_number(self.number() as u8)
+    }
+
+    /// The reason's number.
+    #[inline(always)]
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        (self.0 >> Self::REASON) as u32
+    }
+
+    /// Whether the packet is admitted.
+    #[inline(always)]
+    #[must_use]
+    pub const fn admits(self) -> bool {
+        self.0 < (Reason::FIRST_DROP as u64) << Self::REASON
+    }
+
+    /// The flow it belongs to; [`Verdict::NONE`] where it belongs to none. Of a packet to drop, the audited allow that
+    /// would have admitted it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn verdict(self) -> Verdict {
+        Verdict(self.0 as u32)
+    }
+
+    /// Whether it passes even if the reason is one to drop: an audited system is at one of its ends, or an audited
+    /// allow would have admitted it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn audited(self) -> bool {
+        self.0 & Self::AUDITED != 0
     }
 }
 
-/// What becomes of the packet.
+impl core::fmt::Debug for Decision {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let mut fields = formatter.debug_struct("Decision");
+        let fields = fields.field("reason", &self.reason()).field("verdict", &self.verdict());
+        fields.field("audited", &self.audited()).finish()
+    }
+}
+
+/// What becomes of the packet. The numbers are those by which XDP says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Action {
-    /// The stack gets it.
-    Pass,
     /// It ends here.
-    Drop,
+    Drop = 1,
+    /// The stack gets it.
+    Pass = 2,
 }
 
 /// What is counted of one packet: verdict and reason together.
@@ -146,11 +212,12 @@ impl Outcome {
 /// happens and what is counted.
 #[inline(always)]
 #[must_use]
-pub const fn settle(reason: Reason, audited: bool, flags: Flags) -> (Action, Outcome) {
-    match (reason.admits(), flags.audit(), audited) {
-        (true, _, _) => (Action::Pass, Outcome(reason as u32)),
-        (false, false, false) => (Action::Drop, Outcome(reason as u32)),
-        (false, true, _) | (false, false, true) => (Action::Pass, Outcome(Reason::COUNT + reason as u32)),
+pub const fn settle(decision: Decision, flags: Flags) -> (Action, Outcome) {
+    let reason = decision.number();
+    match (decision.admits(), flags.audit(), decision.audited()) {
+        (true, _, _) => (Action::Pass, Outcome(reason)),
+        (false, false, false) => (Action::Drop, Outcome(reason)),
+        (false, true, _) | (false, false, true) => (Action::Pass, Outcome(Reason::COUNT + reason)),
     }
 }
 
@@ -248,7 +315,8 @@ mod names {
 
 #[cfg(all(test, feature = "std"))]
 mod tests {
-    use super::{Action, Outcome, Reason, settle};
+    use super::{Action, Decision, Outcome, Reason, settle};
+    use crate::layout::Verdict;
     use crate::layout::control::Flags;
 
     #[test]
@@ -262,12 +330,30 @@ mod tests {
     }
 
     #[test]
+    fn a_decision_is_its_parts() {
+        for reason in Reason::ALL {
+            for (verdict, audited) in
+                [(Verdict::NONE, false), (Verdict(u32::MAX), true), (Verdict(1 << 31), false)]
+            {
+                let decision = Decision::new(reason, verdict, audited);
+                assert_eq!(
+                    (decision.reason(), decision.verdict(), decision.audited()),
+                    (reason, verdict, audited)
+                );
+                assert_eq!(decision.admits(), reason.admits());
+                assert_eq!(Decision::of_whole(decision.whole()), decision);
+            }
+        }
+    }
+
+    #[test]
     fn audit_drops_nothing_and_counts_it_apart() {
         for reason in Reason::ALL {
-            let (enforced, counted) = settle(reason, false, Flags::NONE);
-            let (audited, noted) = settle(reason, false, Flags::AUDIT);
-            assert_eq!(settle(reason, true, Flags::NONE), (audited, noted));
-            assert_eq!(settle(reason, true, Flags::AUDIT), (audited, noted));
+            let decision = |audited| Decision::new(reason, Verdict::NONE, audited);
+            let (enforced, counted) = settle(decision(false), Flags::NONE);
+            let (audited, noted) = settle(decision(false), Flags::AUDIT);
+            assert_eq!(settle(decision(true), Flags::NONE), (audited, noted));
+            assert_eq!(settle(decision(true), Flags::AUDIT), (audited, noted));
             assert_eq!(audited, Action::Pass);
             assert_eq!(enforced == Action::Pass, reason.admits());
             assert_eq!(counted.reason(), reason);
@@ -275,7 +361,7 @@ mod tests {
             assert_eq!(counted == noted, reason.admits());
             assert!(noted.index() < Outcome::COUNT);
         }
-        assert_eq!(settle(Reason::Service, false, Flags::AUDIT).1.verdict(), "would-drop");
-        assert_eq!(settle(Reason::Service, false, Flags::NONE).1.verdict(), "drop");
+        assert_eq!(settle(Decision::of(Reason::Service), Flags::AUDIT).1.verdict(), "would-drop");
+        assert_eq!(settle(Decision::of(Reason::Service), Flags::NONE).1.verdict(), "drop");
     }
 }

@@ -1,5 +1,6 @@
 //! Frames as the kernel hands them over: the first buffer read directly, the others through the kernel.
 
+use core::arch::asm;
 use core::ffi::c_void;
 use core::intrinsics::is_val_statically_known;
 
@@ -12,7 +13,7 @@ use cmgate_common::opaque::Opaque;
 
 use crate::flows::Asker;
 use crate::maps;
-use crate::tables::hide;
+use crate::tables::{hide, hide_half};
 
 /// Offsets the verifier can follow. Headers end long before; what claims to lie beyond is not read.
 const FURTHEST: u64 = 0x3fff;
@@ -25,6 +26,18 @@ pub const SPARE: usize = 40;
 #[inline(always)]
 fn place(offset: u64, zero: u64) -> u64 {
     if is_val_statically_known(offset) { offset } else { hide(offset, zero) }
+}
+
+/// `start + offset`, as the compiler must not know: from what lies in the frame it would conclude that what ends before it
+/// does, too. The verifier does not, and wants to see each header compared.
+#[inline(always)]
+fn behind(start: usize, offset: u64) -> usize {
+    let mut behind = start;
+    // SAFETY: one operation on two registers.
+    unsafe {
+        asm!("{0} += {1}", inout(reg) behind, in(reg) offset, options(nomem, nostack, preserves_flags))
+    };
+    behind
 }
 
 /// The header at `start + offset` in packet memory, if it lies before `end`.
@@ -108,6 +121,11 @@ impl Opaque for XdpFrame<'_> {
     fn forget(&self, value: u64) -> u64 {
         hide(value, self.zero)
     }
+
+    #[inline(always)]
+    fn forget_half(&self, value: u32) -> u32 {
+        hide_half(value, self.zero)
+    }
 }
 
 impl Frame for XdpFrame<'_> {
@@ -122,6 +140,11 @@ impl Frame for XdpFrame<'_> {
             self.measure();
         }
         end <= self.length
+    }
+
+    #[inline(always)]
+    fn holds_near(&self, end: u64) -> bool {
+        behind(self.ctx.data(), end + self.base) <= self.ctx.data_end()
     }
 
     #[inline(always)]
@@ -175,6 +198,11 @@ impl Opaque for SkbFrame<'_> {
     #[inline(always)]
     fn forget(&self, value: u64) -> u64 {
         hide(value, self.zero)
+    }
+
+    #[inline(always)]
+    fn forget_half(&self, value: u32) -> u32 {
+        hide_half(value, self.zero)
     }
 }
 

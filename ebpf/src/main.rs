@@ -45,22 +45,21 @@ pub fn cmgate_ingress(ctx: XdpContext) -> u32 {
     let ifindex = ctx.ingress_ifindex() as u32;
     let row = tables.row(ifindex);
     let decision = engine::ingress(&mut frame, &tables, row);
-    let (action, outcome) = settle(decision.reason, decision.audited, tables.slot().flags);
-    let length = frame.length() as u32;
-    account::count(INGRESS, row, outcome, decision.verdict, length, tables.now());
-    if !decision.reason.admits() && account::is_told(&tables, DROPS) {
+    let (action, outcome) = settle(decision, tables.slot().flags);
+    let (verdict, length) = (decision.verdict(), frame.length() as u32);
+    account::count(INGRESS, row, outcome, verdict, length, tables.now());
+    if !decision.admits() && account::is_told(&tables, DROPS) {
         let told = account::told(&tables, outcome);
-        account::report_ingress(ctx.ctx, told, decision.verdict.0, length, ifindex);
+        account::report_ingress(ctx.ctx, told, verdict.0, length, ifindex);
     }
     if let Some(slot) = tables.shadow() {
-        let (passes, verdict) = (u32::from(action == Action::Pass), decision.verdict.0);
+        let (passes, verdict) = (u32::from(action == Action::Pass), verdict.0);
         shadow::hand_over(INGRESS, Handed { slot, passes, verdict, row, ifindex, length });
         shadow::go_on_in(&ctx);
     }
-    match action {
-        Action::Pass => xdp_action::XDP_PASS,
-        Action::Drop => xdp_action::XDP_DROP,
-    }
+    const _: () = assert!(Action::Drop as u32 == xdp_action::XDP_DROP);
+    const _: () = assert!(Action::Pass as u32 == xdp_action::XDP_PASS);
+    action as u32
 }
 
 /// Follows every frame that leaves; judges it where the generation says so.
@@ -83,14 +82,14 @@ pub fn cmgate_egress(ctx: TcContext) -> i32 {
             Handed { slot: 0, passes: 1, verdict: 0, row, ifindex, length: ctx.len() },
         );
     };
-    let (action, outcome) = settle(decision.reason, decision.audited, tables.slot().flags);
-    let length = ctx.len();
-    account::count(EGRESS, row, outcome, decision.verdict, length, tables.now());
-    if !decision.reason.admits() && account::is_told(&tables, DROPS) {
+    let (action, outcome) = settle(decision, tables.slot().flags);
+    let (verdict, length) = (decision.verdict(), ctx.len());
+    account::count(EGRESS, row, outcome, verdict, length, tables.now());
+    if !decision.admits() && account::is_told(&tables, DROPS) {
         let told = account::told(&tables, outcome);
-        account::report_egress(ctx.skb.skb, told, decision.verdict.0, length, ifindex);
+        account::report_egress(ctx.skb.skb, told, verdict.0, length, ifindex);
     }
-    let (passes, verdict) = (u32::from(action == Action::Pass), decision.verdict.0);
+    let (passes, verdict) = (u32::from(action == Action::Pass), verdict.0);
     leave(&ctx, shadow, Handed { slot: 0, passes, verdict, row, ifindex, length })
 }
 

@@ -82,12 +82,12 @@ pub fn cmgate_shadow_egress(ctx: TcContext) -> i32 {
 /// Gives what to tell of it, if it is to be told.
 #[inline(always)]
 fn compared(tables: &Maps, handed: &Handed, decision: Decision) -> Option<Sample> {
-    let (action, outcome) = settle(decision.reason, decision.audited, tables.slot().flags);
+    let (action, outcome) = settle(decision, tables.slot().flags);
     let passes = u32::from(matches!(action, Action::Pass));
     if passes == handed.passes {
         return None;
     }
-    let verdict = if passes == 0 { Verdict(handed.verdict) } else { decision.verdict };
+    let verdict = if passes == 0 { Verdict(handed.verdict) } else { decision.verdict() };
     let place = if verdict.is_none() { 0 } else { verdict.flow() + 1 };
     if let Some(count) = maps::DISAGREEMENTS.get_ptr_mut(place) {
         // SAFETY: the pointer is this CPU's own value of the map.

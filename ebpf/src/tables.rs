@@ -1,6 +1,7 @@
 //! The engine's tables over the maps, under the generation that rules when the packet comes.
 
 use core::arch::asm;
+use core::hint::assert_unchecked;
 use core::intrinsics::{AtomicOrdering, atomic_cxchg};
 use core::ptr::{NonNull, read_volatile, write_volatile};
 
@@ -142,10 +143,24 @@ pub fn hide(value: u64, zero: u64) -> u64 {
     hidden
 }
 
+/// The same of half a word, whose other half stays clear.
+#[inline(always)]
+pub fn hide_half(value: u32, zero: u64) -> u32 {
+    let hidden = hide(value.into(), zero);
+    // SAFETY: nothing was changed. Two shifts would clear the upper half otherwise.
+    unsafe { assert_unchecked(hidden <= u32::MAX as u64) };
+    hidden as u32
+}
+
 impl Opaque for Maps {
     #[inline(always)]
     fn forget(&self, value: u64) -> u64 {
         hide(value, self.zero)
+    }
+
+    #[inline(always)]
+    fn forget_half(&self, value: u32) -> u32 {
+        hide_half(value, self.zero)
     }
 }
 
@@ -303,6 +318,11 @@ impl Opaque for ReadOnly {
     #[inline(always)]
     fn forget(&self, value: u64) -> u64 {
         self.0.forget(value)
+    }
+
+    #[inline(always)]
+    fn forget_half(&self, value: u32) -> u32 {
+        self.0.forget_half(value)
     }
 }
 

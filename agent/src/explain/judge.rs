@@ -159,9 +159,9 @@ impl Judge {
     }
 
     fn ruling(&self, decision: Decision) -> Ruling<'_> {
-        let named = !decision.verdict.is_none();
-        let flow = named.then(|| &self.policy.flows[decision.verdict.flow() as usize]);
-        Ruling { reason: decision.reason, flow, audited: decision.audited }
+        let named = !decision.verdict().is_none();
+        let flow = named.then(|| &self.policy.flows[decision.verdict().flow() as usize]);
+        Ruling { reason: decision.reason(), flow, audited: decision.audited() }
     }
 }
 

@@ -291,13 +291,13 @@ mod tests {
 
     use cmgate_common::layout::control::Flags;
     use cmgate_common::layout::counters::EVENT_HEAD;
-    use cmgate_common::reason::{Outcome, Reason, settle};
+    use cmgate_common::reason::{Decision, Outcome, Reason, settle};
     use etherparse::PacketBuilder;
 
     use super::*;
 
     fn event(frame: &[u8], reason: Reason) -> DropEvent {
-        let outcome: Outcome = settle(reason, false, Flags::NONE).1;
+        let outcome: Outcome = settle(Decision::of(reason), Flags::NONE).1;
         DropEvent {
             at: UNIX_EPOCH,
             ifindex: 3,

@@ -214,7 +214,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use cmgate_common::layout::control::Flags;
-    use cmgate_common::reason::{Reason, settle};
+    use cmgate_common::reason::{Decision, Reason, settle};
 
     use super::*;
     use crate::datapath::{FlowCounters, Hook, OutcomeCount};
@@ -229,7 +229,7 @@ mod tests {
             row: 1,
             interface: interface.map(str::to_owned),
             hook,
-            outcome: settle(reason, false, Flags::NONE).1,
+            outcome: settle(Decision::of(reason), Flags::NONE).1,
             count: count(packets),
         };
         let flow = |id: &str, packets| FlowCounters {

@@ -117,7 +117,7 @@ impl<'a> Judges<'a> {
             let Some(reason) = self.candidate.refuses(flow, row).filter(|_| !over) else { continue };
             let id = flow.flow.and_then(|counter| live.flows.get(counter as usize).cloned());
             let cut = self.cut(flow.protocol, flow.initiator, flow.responder, id, reason);
-            let audited = !self.live.answers(flow, row).reason.admits();
+            let audited = !self.live.answers(flow, row).admits();
             cuts.push((flow.idle, Cut { idle: Some(flow.idle.as_secs()), audited, ..cut }));
         }
         cuts.sort_by_key(|(idle, _)| *idle);
@@ -135,9 +135,9 @@ impl<'a> Judges<'a> {
             let row = (self.row)(socket.remote.ip());
             let (now, then) = (self.live.decide(&frame, row), self.candidate.decide(&frame, row));
             if self.live.passes(now) && !self.candidate.passes(then) {
-                let id = self.flows.get(now.verdict.flow() as usize).filter(|_| !now.verdict.is_none());
-                let cut = self.cut(socket.protocol, ends[0], ends[1], id.cloned(), then.reason);
-                cuts.push(Cut { audited: !now.reason.admits(), ..cut });
+                let id = self.flows.get(now.verdict().flow() as usize).filter(|_| !now.verdict().is_none());
+                let cut = self.cut(socket.protocol, ends[0], ends[1], id.cloned(), then.reason());
+                cuts.push(Cut { audited: !now.admits(), ..cut });
             }
         }
         cuts
@@ -156,7 +156,7 @@ impl<'a> Judges<'a> {
             let Some((row, _)) = row else { continue };
             let judged = |side: &Engine| {
                 let decision = side.decide(&packet.frame, *row);
-                (side.passes(decision), decision.reason)
+                (side.passes(decision), decision.reason())
             };
             let ((now, _), (then, reason)) = (judged(&self.live), judged(&self.candidate));
             found.push(RunBy {
@@ -245,13 +245,13 @@ impl Engine {
 
     /// Whether a packet goes on: admitted, or by audit.
     fn passes(&self, decision: Decision) -> bool {
-        matches!(settle(decision.reason, decision.audited, self.0.slot().flags).0, Action::Pass)
+        matches!(settle(decision, self.0.slot().flags).0, Action::Pass)
     }
 
     /// Why the flow's next answer, coming in on the interface in `row`, would be dropped; `None` where it would not.
     fn refuses(&self, flow: &KnownFlow, row: u32) -> Option<Reason> {
         let decision = self.answers(flow, row);
-        (!self.passes(decision)).then_some(decision.reason)
+        (!self.passes(decision)).then_some(decision.reason())
     }
 
     /// What becomes of the flow's next answer.

@@ -6,7 +6,7 @@ use cmgate_common::engine;
 use cmgate_common::layout::control::{Flags, Slot};
 use cmgate_common::layout::image::Bank;
 use cmgate_common::memory::Memory;
-use cmgate_common::reason::{Decision, Reason};
+use cmgate_common::reason::Reason;
 use ipnet::IpNet;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -81,7 +81,7 @@ impl Judge {
                 None => return Some(Fate::Passes(None)),
             },
         };
-        let Decision { reason, verdict, audited } = decision;
+        let (reason, verdict, audited) = (decision.reason(), decision.verdict(), decision.audited());
         // What drops for its addresses passes by audit as well, whatever the policy says.
         let addresses = matches!(reason, Reason::Bogon | Reason::Spoofed | Reason::NotLocal);
         let judged = !matches!(reason, Reason::Always | Reason::Redirect | Reason::Related);

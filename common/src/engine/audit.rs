@@ -8,7 +8,7 @@ use crate::packet::{Packet, Traits};
 use crate::reason::{Decision, Reason};
 use crate::tables::Tables;
 
-use super::flows::{AUDITED, Flows, Question, UNKNOWN, expect, initiate, recall, remember_datagram};
+use super::flows::{Flows, Question, UNKNOWN, expect, initiate, recall, remember_datagram};
 use super::policy;
 
 /// The reasons that come after the policy was asked; an allow changes none of the others.
@@ -19,9 +19,6 @@ const BY_POLICY: u32 = 1 << Reason::Protocol as u32
     | 1 << Reason::UnknownDestination as u32
     | 1 << Reason::Service as u32
     | 1 << Reason::Unrelated as u32;
-
-/// Where an answer of [`Flows::pardon`] has the reason.
-const REASON: u32 = 40;
 
 /// What is found of a packet that is to drop. Small, because the programs pass it in registers.
 #[derive(Clone, Copy, Debug)]
@@ -63,17 +60,12 @@ pub(super) fn pardoned<T: Flows>(
         return decision;
     }
     let refusal = Refusal {
-        reason: decision.reason as u32 | (u32::from(decision.audited) * Refusal::AUDITED),
+        reason: decision.number() | (u32::from(decision.audited()) * Refusal::AUDITED),
         source: ends.0.0,
         destination: ends.1.0,
-        quoted: decision.verdict.0,
+        quoted: decision.verdict().0,
     };
-    let pardon = tables.pardon(|| Question::of(tables, packet, ends, origin, Verdict::NONE), refusal);
-    Decision {
-        reason: Reason::of_number((pardon >> REASON) as u8),
-        verdict: Verdict(pardon as u32),
-        audited: pardon & AUDITED != 0,
-    }
+    Decision::of_whole(tables.pardon(|| Question::of(tables, packet, ends, origin, Verdict::NONE), refusal))
 }
 
 /// [`Flows::pardon`], in line. The question counts where the policy was asked. A flow that begins by an audited allow is
@@ -88,14 +80,14 @@ pub fn pardon<T: Tables>(tables: &T, question: &Question, refusal: Refusal) -> u
         allow = by_allow(tables, question);
     }
     if allow.is_none() {
-        return u64::from(reason) << REASON | if audited { AUDITED } else { 0 };
+        return Decision::of_number(reason, Verdict::NONE, audited).whole();
     }
     // What follows the first fragment of a datagram that only an audited allow let pass has none it could follow.
     let reason = if question.piece & !Question::MORE != 0 { Reason::Fragment as u32 } else { reason };
     if question.piece == Question::MORE {
         remember_datagram(tables, &Question { verdict: allow.0, ..*question });
     }
-    u64::from(reason) << REASON | u64::from(allow.0) | AUDITED
+    Decision::of_number(reason, allow, true).whole()
 }
 
 /// The audited allow that would have admitted a packet, or an earlier one of its flow.

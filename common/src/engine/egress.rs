@@ -49,8 +49,8 @@ where
     if !judges {
         return None;
     }
-    if decision.reason.admits() {
-        fragments::remember(tables, &packet, decision.verdict);
+    if decision.admits() {
+        fragments::remember(tables, &packet, decision.verdict());
         return Some(decision);
     }
     Some(audit::pardoned(tables, &packet, (source, destination), Origin::Own, decision))

@@ -44,8 +44,10 @@ where
     if bound || !address::are_ordinary(source, destination) || packet.source == packet.destination {
         return None;
     }
-    let decision = judge(frame, tables, &packet, source, destination).forgotten(tables);
-    if decision.reason.admits() {
+    // Whatever is no unicast address of somebody is this host's, among others' or alone.
+    let local = !destination.is(Kind::Unicast);
+    let decision = judge(frame, tables, &packet, (source, destination), local).forgotten(tables);
+    if decision.admits() {
         return Some(decision);
     }
     Some(audit::pardoned(tables, &packet, (source, destination), Origin::Transit, decision))
@@ -75,31 +77,36 @@ where
         Err(reason) => (source, Decision::of(reason)),
         Ok(source) if orphan => (source, Decision::of(Reason::Fragment)),
         Ok(source) if always => (source, Decision::of(Reason::Always)),
-        Ok(source) => (source, judge(frame, tables, &packet, source, destination)),
+        Ok(source) => (source, judge(frame, tables, &packet, (source, destination), is_local(destination))),
     };
     let decision = decision.forgotten(tables);
-    if decision.reason.admits() {
-        fragments::remember(tables, &packet, decision.verdict);
+    if decision.admits() {
+        fragments::remember(tables, &packet, decision.verdict());
         return decision;
     }
     audit::pardoned(tables, &packet, (source, destination), Origin::Transit, decision)
 }
 
+/// Whether a packet to there is for this host, among others or alone.
+#[inline(always)]
+fn is_local(destination: Leaf) -> bool {
+    destination.is(Kind::Own) || destination.is_shared()
+}
+
 /// Policy, known flows, ICMP errors, and else the closest reason.
 #[inline(always)]
-fn judge<F, T>(frame: &mut F, tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Decision
+fn judge<F, T>(frame: &mut F, tables: &T, packet: &Packet, ends: (Leaf, Leaf), local: bool) -> Decision
 where
     F: Quoting,
     T: Flows,
 {
-    let local = destination.is(Kind::Own) || destination.is_shared();
+    let (source, destination) = ends;
     if !local && (destination.is(Kind::LinkLocal) || !tables.slot().flags.transit()) {
         return Decision::of(Reason::NotLocal);
     }
     if packet.is(Traits::REDIRECT) {
         return Decision::of(Reason::Redirect);
     }
-    let ends = (source, destination);
     audit::note(tables, packet, ends, Origin::Transit);
     let pair = policy::pair(tables, source, destination);
     let verdict = policy::of_pair(tables, pair, packet.service());
@@ -119,8 +126,7 @@ where
         let question = Question::of(tables, packet, ends, Origin::Transit, Verdict::NONE);
         let quoted = frame.quoted(tables, &question);
         let reason = if quoted < UNKNOWN { Reason::Related } else { Reason::Unrelated };
-        let audited = quoted & flows::AUDITED != 0;
-        return Decision { reason, verdict: Verdict(quoted as u32), audited };
+        return Decision::new(reason, Verdict(quoted as u32), quoted & flows::AUDITED != 0);
     }
     Decision::of(policy::denied(tables, packet, ends, pair))
 }

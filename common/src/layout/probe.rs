@@ -33,9 +33,10 @@ pub const NOT_JUDGED: u32 = 0;
 #[inline(always)]
 #[must_use]
 pub const fn pack(decision: Decision) -> u32 {
-    let flow = if decision.verdict.is_none() { 0 } else { decision.verdict.flow() << 8 | HAS_FLOW };
-    let audited = if decision.audited { AUDITED } else { 0 };
-    decision.reason as u32 | flow | audited | JUDGED
+    let verdict = decision.verdict();
+    let flow = if verdict.is_none() { 0 } else { verdict.flow() << 8 | HAS_FLOW };
+    let audited = if decision.audited() { AUDITED } else { 0 };
+    decision.number() | flow | audited | JUDGED
 }
 
 /// The reason's number, the flow's, and whether it is audited, in a return value; `None` where nothing was judged.

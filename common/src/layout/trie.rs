@@ -46,7 +46,7 @@ impl Leaf {
     #[inline(always)]
     #[must_use]
     pub fn forgotten<O: Opaque + ?Sized>(self, opaque: &O) -> Self {
-        Self(opaque.forget(self.0.into()) as u32)
+        Self(opaque.forget_half(self.0))
     }
 
     /// Addresses no line tells apart as initiators.

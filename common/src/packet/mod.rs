@@ -114,8 +114,8 @@ impl Packet {
     #[inline(always)]
     #[must_use]
     pub fn forgotten<O: Opaque + ?Sized>(mut self, opaque: &O) -> Self {
-        self.traits = Traits(opaque.forget(self.traits.0.into()) as u32);
-        self.ports = opaque.forget(self.ports.into()) as u32;
+        self.traits = Traits(opaque.forget_half(self.traits.0));
+        self.ports = opaque.forget_half(self.ports);
         self.fragment = Fragment(opaque.forget(self.fragment.0));
         self
     }
@@ -193,8 +193,7 @@ impl Shape {
     /// Whether a packet that ends there is all in its frame; a plain one, in the frame's first buffer.
     #[inline(always)]
     fn fits<F: Frame>(self, frame: &mut F, end: u64) -> bool {
-        // What is learnt of the length here must not make the ways behind it differ.
-        if self.is_plain() { end <= frame.forget(frame.length()) } else { frame.holds(end) }
+        if self.is_plain() { frame.holds_near(end) } else { frame.holds(end) }
     }
 
     const fn is_quoted(self) -> bool {
@@ -263,14 +262,13 @@ pub fn parse<F: Frame>(frame: &mut F) -> Parsed {
 }
 
 /// The packet in a frame if it is a plain one of this family: whole TCP or UDP, untagged, without options or extension
-/// headers, its headers in the frame's first buffer, and no DHCP. `None` says nothing about any other frame.
+/// headers, all of it in the frame's first buffer, and neither DHCP nor to TFTP's port. `None` says nothing about any other
+/// frame.
 #[inline(always)]
 pub fn plain<F: Frame>(frame: &mut F, v4: bool) -> Option<Packet> {
     match ip(frame, v4, link::UNTAGGED, Shape::Plain) {
-        Ok(Found { packet, .. }) if !packet.is(Traits::DHCP) => {
-            Some(Packet { traits: packet.traits.of_plain(frame, v4), ..packet })
-        }
-        _ => None,
+        Ok(Found { packet, .. }) => Some(Packet { traits: packet.traits.of_plain(frame, v4), ..packet }),
+        Err(_) => None,
     }
 }
 

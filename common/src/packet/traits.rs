@@ -9,6 +9,15 @@ use crate::opaque::Opaque;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traits(pub u32);
 
+/// The port that TFTP servers are asked at (RFC 1350, 4).
+const TFTP: u32 = 69;
+
+/// Whether UDP to this port may be DHCP's or TFTP's, whose ports in IPv4 follow one another.
+#[inline(always)]
+pub(super) const fn asks_more(v4: bool, port: u32) -> bool {
+    if v4 { port.wrapping_sub(67) <= TFTP - 67 } else { port.wrapping_sub(546) <= 1 || port == TFTP }
+}
+
 impl Traits {
     /// TCP.
     pub const TCP: Self = Self(1);
@@ -40,7 +49,7 @@ impl Traits {
     pub const DHCP_REQUEST: Self = Self(1 << 13);
     /// Between the ports of a DHCP client and a server.
     pub const DHCP: Self = Self(Self::DHCP_ANSWER.0 | Self::DHCP_REQUEST.0);
-    /// To the port TFTP servers are asked at (RFC 1350, 4).
+    /// To TFTP's port.
     pub const TFTP: Self = Self(1 << 14);
     /// It cannot be answered, nor be an answer: ICMP other than an echo.
     pub const ONE_WAY: Self = Self(1 << 15);
@@ -124,6 +133,12 @@ impl Traits {
         Self(self.0 | Self::TCP.0 | Self::PORTS.0 | Bank::Tcp as u32 | said)
     }
 
+    /// Of UDP between ports of no more interest.
+    #[inline(always)]
+    pub(super) const fn of_datagram(self) -> Self {
+        Self(self.0 | Self::UDP.0 | Self::PORTS.0 | Bank::Udp as u32)
+    }
+
     /// Of UDP between these ports, as in [`super::Packet::ports`]. DHCP's: RFC 2131, 4.1; RFC 8415, 7.2.
     #[inline(always)]
     pub(super) const fn of_udp(self, ports: u32) -> Self {
@@ -136,13 +151,10 @@ impl Traits {
             (from_to(547, 546), from_to(546, 547))
         };
         Self(
-            self.0
-                | Self::UDP.0
-                | Self::PORTS.0
+            self.of_datagram().0
                 | Self::DHCP_ANSWER.when(ports == answer)
                 | Self::DHCP_REQUEST.when(ports == request)
-                | Self::TFTP.when(ports & 0xffff == 69)
-                | Bank::Udp as u32,
+                | Self::TFTP.when(ports & 0xffff == TFTP),
         )
     }
 
@@ -179,10 +191,9 @@ impl Traits {
             | Traits::OPENS.0
             | Traits::ACCEPTS.0
             | Traits::CLOSES.0
-            | Traits::TFTP.0
             | Traits::BANK
             | 0xff << Traits::PROTOCOL;
-        Self(opaque.forget(self.0.into()) as u32 & OPEN | Self::PORTS.0 | Self::V4.when(v4))
+        Self(opaque.forget_half(self.0) & OPEN | Self::PORTS.0 | Self::V4.when(v4))
     }
 
     /// Of a protocol without ports.

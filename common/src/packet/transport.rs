@@ -3,7 +3,7 @@
 use zerocopy::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use super::{Packet, Shape, protocol};
+use super::{Packet, Shape, protocol, traits};
 use crate::frame::Frame;
 use crate::reason::Reason;
 
@@ -144,7 +144,13 @@ fn udp<F: Frame>(frame: &mut F, packet: &mut Packet, place: Place) -> Result<(),
     if short && !place.shape.is_quoted() && !packet.fragment.is() {
         return Err(Reason::Malformed);
     }
-    packet.traits = packet.traits.of_udp(packet.ports);
+    if !place.shape.is_plain() {
+        packet.traits = packet.traits.of_udp(packet.ports);
+    } else if traits::asks_more(packet.is_v4(), packet.destination_port().into()) {
+        return Err(Reason::Malformed);
+    } else {
+        packet.traits = packet.traits.of_datagram();
+    }
     Ok(())
 }
 

@@ -133,7 +133,7 @@ impl Stage {
         // It panics where there is no such flow.
         let flow = self.engine.flow(decision);
         assert!(
-            known || decision.reason != Reason::Return,
+            known || decision.reason() != Reason::Return,
             "nothing was opened, and yet something answers it"
         );
         if let (Hook::Ingress, Parsed::Ip(packet)) = (order.hook(), packet::parse(&mut &*frame)) {
@@ -150,7 +150,7 @@ impl Stage {
 /// lives by and errors.
 fn comes_from_where_it_may(policy: &Policy, row: u32, packet: &Packet, decision: Decision) {
     let source = IpAddr::from(packet.source);
-    if !matches!(decision.reason, Reason::Policy | Reason::Allow | Reason::Return | Reason::Failsafe) {
+    if !matches!(decision.reason(), Reason::Policy | Reason::Allow | Reason::Return | Reason::Failsafe) {
         return;
     }
     assert!(!policy.own.contains(source), "an own address comes in: {packet:?}");
@@ -158,7 +158,7 @@ fn comes_from_where_it_may(policy: &Policy, row: u32, packet: &Packet, decision:
         let of_row = policy.bindings.iter().filter(|binding| row.is_none_or(|row| binding.row == row));
         of_row.clone().any(|binding| policy.sets[binding.systems.0 as usize].contains(source))
     };
-    if decision.reason != Reason::Failsafe && belongs(None) {
+    if decision.reason() != Reason::Failsafe && belongs(None) {
         assert!(belongs(Some(row)), "row {row} takes what belongs elsewhere: {packet:?}");
     }
 }
@@ -179,7 +179,7 @@ fn says_what_the_lines_say(policy: &Policy, packet: &Packet, decision: Decision,
     };
     let line =
         || policy.admits(source, destination, bank, port).map(|flow| policy.flows[flow as usize].id.as_str());
-    match decision.reason {
+    match decision.reason() {
         Reason::Policy | Reason::Allow | Reason::Failsafe => {
             assert_eq!(flow, line(), "{decision:?} of {packet:?}");
         }

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use cmgate::datapath::Hook;
+use cmgate_common::layout::Verdict;
 use cmgate_common::layout::control::Flags;
 use cmgate_common::layout::counters::Stat;
-use cmgate_common::reason::{Action, Reason, settle};
+use cmgate_common::reason::{Action, Decision, Reason, settle};
 
 use super::counts::{Counter, Counts};
 
@@ -97,7 +98,7 @@ impl Expected {
             counts.add(Counter::Stat(*stat as u32), 1, 0);
         }
         let Some(reason) = self.reason else { return true };
-        let (action, outcome) = settle(reason, self.audited, flags);
+        let (action, outcome) = settle(Decision::new(reason, Verdict::NONE, self.audited), flags);
         counts.frame(hook, row, outcome, self.flow.as_deref(), frame.len());
         action == Action::Pass
     }

@@ -68,7 +68,7 @@ impl InMemory {
 
     /// The id of a decision's flow.
     pub fn flow(&self, decision: Decision) -> Option<&str> {
-        let verdict = decision.verdict;
+        let verdict = decision.verdict();
         (!verdict.is_none()).then(|| self.flows[verdict.flow() as usize].as_str())
     }
 
@@ -89,7 +89,7 @@ impl InMemory {
     /// Counts a decision as the programs do; says whether the frame goes on.
     pub fn count(&mut self, hook: Hook, row: u32, frame: &[u8], decision: Option<Decision>) -> bool {
         let Some(decision) = decision else { return true };
-        let (action, outcome) = settle(decision.reason, decision.audited, self.flags);
+        let (action, outcome) = settle(decision, self.flags);
         let flow = self.flow(decision).map(str::to_owned);
         self.counts.frame(hook, row, outcome, flow.as_deref(), frame.len());
         action == Action::Pass

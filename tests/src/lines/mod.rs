@@ -159,7 +159,7 @@ impl Bench {
         self.engine.pass(Duration::from_secs(100_000));
         let frame = packet.frame().bytes();
         let decision = self.engine.decide(Hook::Ingress, 1, &frame).context("it judges all that comes")?;
-        let said = (decision.reason, self.engine.flow(decision), decision.audited);
+        let said = (decision.reason(), self.engine.flow(decision), decision.audited());
         let meant = packet.meant(self.policy());
         if said == meant {
             Ok(Agreement::On(said.0, said.2))

@@ -118,7 +118,7 @@ impl<'a> World<'a> {
         let probed = self.kernel.judge(hook, row, frame)?;
         let decision = self.memory.decide(hook, row, frame);
         let said = decision.map(|decision| {
-            (decision.reason, self.memory.flow(decision).map(str::to_owned), decision.audited)
+            (decision.reason(), self.memory.flow(decision).map(str::to_owned), decision.audited())
         });
         let probed = probed.map(|judgement| (judgement.reason, judgement.flow, judgement.audited));
         ensure!(said == probed, "the engine in memory says {said:?}, the probe {probed:?}");
@@ -127,7 +127,7 @@ impl<'a> World<'a> {
             let went_on = self.kernel.run(hook, row, frame)?;
             ensure!(goes_on == went_on, "{said:?} lets it go on: {goes_on}; the program: {went_on}");
         }
-        Ok(decision.map(|decision| decision.reason))
+        Ok(decision.map(|decision| decision.reason()))
     }
 }
 
