@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 use core::ffi::c_void;
+use core::hint::assert_unchecked;
 use core::intrinsics::is_val_statically_known;
 
 use aya_ebpf::EbpfContext as _;
@@ -49,8 +50,12 @@ fn direct<'a, H: Header>(start: usize, end: usize, offset: u64) -> Option<&'a H>
     if size_of::<H>() == 1 || at + size_of::<H>() > end {
         return None;
     }
-    // SAFETY: all of it lies between data and data_end of the frame, as just compared, and any bytes make an `H`.
-    Some(unsafe { &*(at as *const H) })
+    // SAFETY: all of it lies between data and data_end of the frame, as just compared, so that it is not at 0, which the
+    // compiler would test otherwise; and any bytes make an `H`.
+    unsafe {
+        assert_unchecked(at != 0);
+        Some(&*(at as *const H))
+    }
 }
 
 /// The header that `load` copies, beyond the first buffer. `load` writes as many bytes as it is asked for, and returns 0
