@@ -26,7 +26,7 @@ where
         Parsed::Ip(packet) => packet.forgotten(tables),
         Parsed::Settled(reason) => return if judges { Some(Decision::of(reason)) } else { None },
     };
-    let source = address::classify(tables, packet.source, packet.is_v4());
+    let source = address::classify_own(tables, packet.source, packet.is_v4());
     if !is_own(source) {
         return None;
     }

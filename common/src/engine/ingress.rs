@@ -39,7 +39,7 @@ where
     let packet = packet::plain(frame, v4)?;
     // At which depth of the trie a leaf stands must not make ways of their own.
     let source = address::classify(tables, packet.source, v4).forgotten(tables);
-    let destination = address::classify(tables, packet.destination, v4).forgotten(tables);
+    let destination = address::classify_own(tables, packet.destination, v4).forgotten(tables);
     let bound = tables.slot().directory.bound != 0;
     if bound || !address::are_ordinary(source, destination) || packet.source == packet.destination {
         return None;

@@ -63,6 +63,15 @@ pub struct Directory {
     pub interfaces: u32,
     /// Not 0: some interface is bound to systems, so that it matters where an address comes in.
     pub bound: u32,
+    /// The IPv4 address of this host that most packets are taken to go to, and its leaf; where it has none, the unspecified
+    /// one and its.
+    pub main4: u32,
+    /// See [`Self::main4`].
+    pub main4_leaf: u32,
+    /// The same of IPv6: the first 64 bits and the last, of each the lower word first.
+    pub main6: [[u32; 2]; 2],
+    /// See [`Self::main6`].
+    pub main6_leaf: u32,
 }
 
 impl Directory {

@@ -104,6 +104,10 @@ impl Policy {
             fresh_ports: 0,
             interfaces: table(INTERFACES * InterfaceRule::WORDS),
             bound: 0,
+            main4: 0,
+            main4_leaf: 0,
+            main6: [[0; 2]; 2],
+            main6_leaf: 0,
         };
         let mut set = |table: u32, index: u32, word: u32| words[(table + index) as usize] = word;
         set(ROOT4, 0x0a09, Leaf::new(0, 0, 0, Kind::Own).0);

@@ -18,8 +18,11 @@ mod trie;
 mod verdicts;
 mod zones;
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use cmgate_common::layout::Leaf;
 use cmgate_common::layout::image::{Directory, Kind, MOST_PAGES, NODES, PAGE, ROOT4, ROOT6, SERVICE_CLASSES};
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use self::groups::Groups;
 use self::services::Services;
@@ -81,8 +84,10 @@ fn build_within(policy: &Policy, few: usize) -> Result<Image, TooLarge> {
     let stand_in = |signature: usize| groups.leaf(signature, 0, Kind::LinkLocal);
     let interfaces = zones.interface_rows(policy, &stand_ins, stand_in)?;
 
-    let (hosts6, steps6) = hosts6::place(&steps(&v6, &leaves));
-    let Tries { root4, root6, nodes } = Tries::of(&steps(&v4, &leaves), &steps6, few)?;
+    let (steps4, all6) = (steps(&v4, &leaves), steps(&v6, &leaves));
+    let (main4, main6) = main_addresses(policy);
+    let (hosts6, steps6) = hosts6::place(&all6);
+    let Tries { root4, root6, nodes } = Tries::of(&steps4, &steps6, few)?;
 
     let services: Vec<u32> =
         services.words.iter().map(|class| groups.verdicts.merged[*class as usize]).collect();
@@ -94,6 +99,10 @@ fn build_within(policy: &Policy, few: usize) -> Result<Image, TooLarge> {
     let directory = Directory {
         interfaces: tables.add(&interfaces)?,
         bound: u32::from(!policy.bindings.is_empty()),
+        main4: main4.to_bits(),
+        main4_leaf: trie::leaf_at(&steps4, u128::from(main4.to_bits()) << 96).0,
+        main6: halves(main6),
+        main6_leaf: trie::leaf_at(&all6, main6.to_bits()).0,
         pairs_width: groups.pairs_width,
         pairs: tables.add(&groups.pairs)?,
         verdicts_width: groups.verdicts.width,
@@ -115,6 +124,22 @@ fn steps(runs: &[Run], leaves: &[Leaf]) -> Vec<Step> {
         trie::extend(&mut steps, Step { first: run.first, leaf: leaves[run.signature as usize] });
     }
     steps
+}
+
+/// The address of this host in each family that most packets are taken to go to: the first that routers forward to, or else
+/// the unspecified one.
+fn main_addresses(policy: &Policy) -> (Ipv4Addr, Ipv6Addr) {
+    let mut v4 = policy.own.v4().iter().map(Ipv4Net::addr);
+    let mut v6 = policy.own.v6().iter().map(Ipv6Net::addr);
+    let main4 = v4.find(|address| !address.is_link_local());
+    let main6 = v6.find(|address| !address.is_unicast_link_local());
+    (main4.unwrap_or(Ipv4Addr::UNSPECIFIED), main6.unwrap_or(Ipv6Addr::UNSPECIFIED))
+}
+
+/// The first 64 bits and the last, of each the lower word first.
+fn halves(address: Ipv6Addr) -> [[u32; 2]; 2] {
+    let bits = address.to_bits();
+    [bits >> 64, bits].map(|half| [half as u32, (half >> 32) as u32])
 }
 
 /// Tables one after the other.

@@ -23,6 +23,12 @@ pub(super) fn extend(steps: &mut Vec<Step>, step: Step) {
     }
 }
 
+/// The leaf at a path; the first step is at the first.
+pub(super) fn leaf_at(steps: &[Step], path: u128) -> Leaf {
+    let past = steps.partition_point(|step| step.first <= path);
+    steps[past - 1].leaf
+}
+
 /// Words of nodes that may be wide wherever this saves a read: 1 MiB, so that they stay in a processor's own cache.
 pub(super) const FEW: usize = 1 << 18;
 

@@ -166,6 +166,20 @@ proptest! {
     }
 
     #[test]
+    fn main_addresses_have_the_leaves_of_the_tries(policy in policies()) {
+        let image = build(&policy).unwrap();
+        let Directory { main4, main4_leaf, main6, main6_leaf, .. } = image.directory;
+        let [hi, lo] = main6.map(|[lower, upper]| u128::from(upper) << 32 | u128::from(lower));
+        let judge = Judge::of(image);
+        let main = [(Ipv4Addr::from(main4).into(), main4_leaf), (Ipv6Addr::from(hi << 64 | lo).into(), main6_leaf)];
+        for (main, leaf) in main {
+            let main: IpAddr = main;
+            prop_assert_eq!(judge.leaf(main), Leaf(leaf), "{}", main);
+            prop_assert!(policy.own.contains(main) || main.is_unspecified(), "{}", main);
+        }
+    }
+
+    #[test]
     fn no_two_classes_are_the_same(policy in policies()) {
         let judge = Judge::of(build(&policy).unwrap());
         let probes = probes(&policy, &judge, &[]);
