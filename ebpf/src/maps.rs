@@ -4,7 +4,6 @@ use aya_ebpf::Global;
 use aya_ebpf::btf_maps::{Array, PerCpuArray, ProgramArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use cmgate_common::engine::flows::Question;
-use cmgate_common::layout::control::Control;
 use cmgate_common::layout::counters::{
     self, Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, Tally,
 };
@@ -20,9 +19,9 @@ use crate::frame::SPARE;
 /// `BPF_F_MMAPABLE` (Linux 5.5): user space writes the map as memory.
 const MMAPABLE: usize = 1 << 10;
 
-/// Pages of one slot of [`TABLES`]; a power of two.
+/// Where the last word of an image in [`TABLES`] starts, in bytes from the image's start; its length is a power of two.
 #[unsafe(no_mangle)]
-pub static PAGES_PER_SLOT: Global<u32> = Global::new(1);
+pub static LAST_WORD: Global<u64> = Global::new(size_of::<Page>() as u64 - 4);
 /// Entries of [`PENDING`] less one.
 #[unsafe(no_mangle)]
 pub static PENDING_MASK: Global<u32> = Global::new(3);
@@ -33,13 +32,18 @@ pub static ANSWERED_MASK: Global<u32> = Global::new(3);
 #[unsafe(no_mangle)]
 pub static FRAGMENTS_MASK: Global<u32> = Global::new(3);
 
-/// Which generation rules.
-#[btf_map]
-pub static CONTROL: Array<Control, 1, MMAPABLE> = Array::new();
-/// The images, one a slot. Not this map but one with values of [`PAGES_PER_SLOT`] pages is behind it, which the agent
-/// makes: a word of an image is one load then, where a page a value would be a look-up each.
-#[btf_map]
-pub static TABLES: Array<Page, 3, MMAPABLE> = Array::new();
+/// Which generation rules: a [`Control`](cmgate_common::layout::control::Control).
+///
+/// This and [`TABLES`] are the one value each of a map that the agent makes, and whose address the kernel writes into the
+/// programs: it costs no look-up. The agent knows which map by the section's name. Nothing stands here but a name for that
+/// address, which [`crate::tables`] takes without looking.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".bss.CONTROL")]
+pub static mut CONTROL: u64 = 0;
+/// The images, one behind the other, each up to the end of its [`LAST_WORD`].
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".bss.TABLES")]
+pub static mut TABLES: u64 = 0;
 /// Flows nobody has answered.
 #[btf_map]
 pub static PENDING: Array<Half, 8, MMAPABLE> = Array::new();

@@ -6,16 +6,27 @@ use core::intrinsics::{AtomicOrdering, atomic_cxchg};
 use core::ptr::{NonNull, read_volatile, write_volatile};
 
 use aya_ebpf::helpers::bpf_jiffies64;
-use cmgate_common::layout::SLOT_MASK;
+use cmgate_common::layout::SLOTS;
 use cmgate_common::layout::control::{Control, PORTS, Slot};
 use cmgate_common::layout::counters::{INTERFACE_PLACES, Stat};
 use cmgate_common::layout::entry::Table;
-use cmgate_common::layout::image::{HostBucket, Page};
+use cmgate_common::layout::image::HostBucket;
 use cmgate_common::opaque::Opaque;
 use cmgate_common::tables::{Entry, Tables};
 
 use crate::flows::Asker;
 use crate::maps;
+
+/// The address that a static of [`maps`] stands for. From an instruction the compiler does not look into: it would else take
+/// what is there for the zero that nobody here changes.
+macro_rules! address {
+    ($place:path) => {{
+        let address: u64;
+        // SAFETY: one operation on a register.
+        unsafe { asm!("{0} = {1} ll", out(reg) address, sym $place, options(pure, nomem, nostack, preserves_flags)) };
+        address
+    }};
+}
 
 /// One generation of the maps, for one packet.
 pub struct Maps {
@@ -33,8 +44,7 @@ impl Maps {
     /// The generation that rules now. This is the one place where a packet reads which that is.
     #[inline(always)]
     pub fn ruling(asker: Asker) -> Option<Self> {
-        let control = maps::CONTROL.get(0)?;
-        let now = jiffies();
+        let (control, now) = (control(), jiffies());
         // SAFETY: both point into the map's one value; volatile because the agent changes them at any time.
         let (enforced, deadline) = unsafe {
             (read_volatile(&raw const control.enforced), read_volatile(&raw const control.deadline))
@@ -54,26 +64,23 @@ impl Maps {
     /// The generation in `slot`.
     #[inline(always)]
     pub fn in_slot(slot: u32, asker: Asker) -> Option<Self> {
-        Self::of_slot(maps::CONTROL.get(0)?, slot.into(), jiffies(), asker)
+        Self::of_slot(control(), slot.into(), jiffies(), asker)
     }
 
     #[inline(always)]
-    fn of_slot(control: &'static Control, slot: u64, now: u64, asker: Asker) -> Option<Self> {
-        let slot = slot & u64::from(SLOT_MASK);
-        // There is no image in the last place.
-        let image = maps::TABLES.get_ptr(slot as u32)?.cast();
+    fn of_slot(control: &'static Control, number: u64, now: u64, asker: Asker) -> Option<Self> {
+        let slot = apart(number);
+        if slot >= u64::from(SLOTS) {
+            return None;
+        }
+        let last = maps::LAST_WORD.load();
+        let image = nth(address!(maps::TABLES), slot, last + size_of::<u32>() as u64);
+        let slots = (&raw const control.slots) as u64;
+        // SAFETY: there is a slot of this number, which was compared.
+        let slot = unsafe { &*nth(slots, slot, size_of::<Slot>() as u64) };
         // SAFETY: it points into the map's one value; volatile so that the compiler does not know either.
         let zero = unsafe { read_volatile(&raw const control.zero) };
-        Some(Self {
-            control,
-            slot: &control.slots[slot as usize],
-            number: slot as u32,
-            image,
-            last: u64::from(maps::PAGES_PER_SLOT.load()) * size_of::<Page>() as u64 - 4,
-            now,
-            zero: zero.into(),
-            asker,
-        })
+        Some(Self { control, slot, number: number as u32, image, last, now, zero: zero.into(), asker })
     }
 
     /// Who looks.
@@ -128,6 +135,33 @@ impl Maps {
 }
 
 #[inline(always)]
+fn control() -> &'static Control {
+    let control = address!(maps::CONTROL) as *const Control;
+    // SAFETY: the map's one value is there as long as the programs; what others change of it is read as volatile.
+    unsafe { &*control }
+}
+
+/// The one with this number among those that stand from `first` on, each of so many bytes. One pointer from here on: the
+/// compiler would else keep what it is made of for a later sum, and a verifier before Linux 6.8 lose its bounds. It knows no
+/// product by a number that it does not know, either, so that this is the one to be multiplied.
+#[inline(always)]
+fn nth<T>(first: u64, number: u64, bytes: u64) -> *const T {
+    let mut place = first;
+    // SAFETY: operations on registers.
+    unsafe {
+        asm!(
+            "{1} *= {2}",
+            "{0} += {1}",
+            inout(reg) place,
+            inout(reg) number => _,
+            in(reg) bytes,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    place as *const T
+}
+
+#[inline(always)]
 fn jiffies() -> u64 {
     // SAFETY: the helper has no preconditions.
     unsafe { bpf_jiffies64() }
@@ -150,6 +184,16 @@ pub fn hide_half(value: u32, zero: u64) -> u32 {
     // SAFETY: nothing was changed. Two shifts would clear the upper half otherwise.
     unsafe { assert_unchecked(hidden <= u32::MAX as u64) };
     hidden as u32
+}
+
+/// The same value, which the compiler takes for another one. Before Linux 6.8 the verifier takes a value and its copy on the
+/// stack for two, and what a comparison says of one is lost to the other: this one is in a register from here to its last use.
+#[inline(always)]
+fn apart(value: u64) -> u64 {
+    let mut apart = value;
+    // SAFETY: one operation on a register.
+    unsafe { asm!("{0} |= 0", inout(reg) apart, options(nomem, nostack, preserves_flags)) };
+    apart
 }
 
 impl Opaque for Maps {

@@ -1,4 +1,4 @@
-//! The images as memory, one a slot.
+//! The images as memory: one a slot, one behind the other.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -9,7 +9,7 @@ use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 
 use super::maps::{self, Room, Spec};
 use super::pins::{LinkKind, Pins};
-use super::{Error, ProgramUse, logs};
+use super::{Error, ProgramUse, direct, logs};
 
 /// The programs, as the build script made them. Empty where it was told to skip them.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cmgate-bpf"));
@@ -36,23 +36,24 @@ impl Programs {
         if OBJECT.is_empty() {
             return Err(Error::NoPrograms);
         }
+        let last_word = room.last_word();
         let masks = (room.pending - 1, room.answered - 1, room.fragments - 1);
         let log_level = logs::level();
         let mut loader = EbpfLoader::new();
         loader
-            .override_global("PAGES_PER_SLOT", &room.pages, true)
+            .override_global("LAST_WORD", &last_word, true)
             .override_global("PENDING_MASK", &masks.0, true)
             .override_global("ANSWERED_MASK", &masks.1, true)
             .override_global("FRAGMENTS_MASK", &masks.2, true)
             .override_global(aya_log::LEVEL, &log_level, true);
-        for spec in maps::ALL {
+        let declared = |spec: &&Spec| maps::DIRECT.iter().all(|direct| direct.name != spec.name);
+        for spec in maps::ALL.into_iter().filter(declared) {
             loader.map_max_entries(spec.name, room.entries(spec)).map_pin_path(spec.name, pin_of(spec));
         }
-        let tables = pin_of(&maps::TABLES);
-        if maps::TABLES.check_pin(&tables)?.is_none() {
-            Spec::make_tables(&tables, room.pages)?;
-        }
         let mut ebpf = loader.load(OBJECT).map_err(|error| Error::object(&error))?;
+        for spec in maps::DIRECT {
+            direct::stand_in(&ebpf, spec.name, &spec.open_or_make(&pin_of(spec), room)?)?;
+        }
         for spec in maps::ALL {
             // What the object declares and what this agent expects must be one.
             spec.open(&pin_of(spec))?;

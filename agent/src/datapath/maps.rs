@@ -40,8 +40,8 @@ const HALVES: u32 = (WORDS / HALF) as u32;
 #[derive(Clone, Copy, Debug)]
 enum Entries {
     Fixed(u32),
-    /// One for each slot, as long as is wanted.
-    PerSlot,
+    /// One, in which each slot's image is as long as is wanted.
+    Images,
     /// The halves of as many flows as are wanted: a power of two, of [`WAYS`] or more.
     Lines,
 }
@@ -50,12 +50,12 @@ const fn spec(name: &'static str, kind: MapType, value: usize, flags: u32, entri
     Spec { name, kind, value, flags, entries }
 }
 
-use Entries::{Fixed, Lines, PerSlot};
+use Entries::{Fixed, Images, Lines};
 
 /// The control block.
 pub const CONTROL: Spec = spec("CONTROL", MapType::Array, size_of::<Control>(), MMAPABLE, Fixed(1));
-/// The images. `value` is a page's length here: how many make a value is [`Room::pages`].
-pub const TABLES: Spec = spec("TABLES", MapType::Array, size_of::<Page>(), MMAPABLE, PerSlot);
+/// The images. `value` is a page's length here: how many make an image is [`Room::pages`].
+pub const TABLES: Spec = spec("TABLES", MapType::Array, size_of::<Page>(), MMAPABLE, Images);
 /// Flows nobody has answered.
 pub const PENDING: Spec = spec("PENDING", MapType::Array, size_of::<Half>(), MMAPABLE, Lines);
 /// Flows with an answer.
@@ -84,6 +84,10 @@ pub const EVENTS: Spec = spec("EVENTS", MapType::RingBuf, 0, 0, Fixed(1 << 20));
 
 /// The programs' log lines: aya-log's map, shared by every set of programs.
 pub const LOGS: Spec = spec("AYA_LOGS", MapType::RingBuf, 0, 0, Fixed(1 << 17));
+
+/// Those that the programs know by the address of their one value, and the object only by a section's name each:
+/// [`super::direct`].
+pub const DIRECT: [&Spec; 2] = [&TABLES, &CONTROL];
 
 /// All of them.
 pub const ALL: [&Spec; 14] = [
@@ -155,11 +159,16 @@ impl Room {
     pub fn entries(&self, spec: &Spec) -> u32 {
         match (spec.entries, spec.name) {
             (Fixed(entries), _) => entries,
-            (PerSlot, _) => self.pages * SLOTS,
+            (Images, _) => self.pages * SLOTS,
             (Lines, "PENDING") => self.pending * HALVES,
             (Lines, "ANSWERED") => self.answered * HALVES,
             (Lines, _) => self.fragments * HALVES,
         }
+    }
+
+    /// Where the last word of an image starts, in bytes.
+    pub const fn last_word(&self) -> u64 {
+        self.pages as u64 * size_of::<Page>() as u64 - 4
     }
 }
 
@@ -178,19 +187,21 @@ impl Spec {
     /// Entries of the map, whole ones, or pages of all slots.
     fn pieces(&self, info: &MapInfo) -> u32 {
         match self.entries {
-            PerSlot => info.value_size() / self.value as u32 * info.max_entries(),
+            Images => info.value_size() / self.value as u32,
             Fixed(_) => info.max_entries(),
             Lines => info.max_entries() / HALVES,
         }
     }
 
-    /// Makes the map for the images and pins it. The object cannot say how long its values are.
-    pub fn make_tables(path: &Path, pages: u32) -> Result<(), Error> {
-        let Self { name, value, flags, .. } = TABLES;
-        let value = pages * value as u32;
-        sys::create_array(name, value, SLOTS, flags)
-            .and_then(|map| sys::pin(map.as_fd(), path))
-            .map_err(|error| Error::map(name, &error))
+    /// Opens the map of one value that is pinned at `path`, or makes it in this room and pins it.
+    pub fn open_or_make(&self, path: &Path, room: &Room) -> Result<MapData, Error> {
+        if self.check_pin(path)?.is_none() {
+            let values = if matches!(self.entries, Images) { room.entries(self) } else { 1 };
+            sys::create_array(self.name, self.value as u32 * values, 1, self.flags)
+                .and_then(|map| sys::pin(map.as_fd(), path))
+                .map_err(|error| Error::map(self.name, &error))?;
+        }
+        self.open(path)
     }
 
     fn check(&self, info: &MapInfo, path: &Path) -> Result<(), Error> {
@@ -201,10 +212,12 @@ impl Spec {
         let page = self.value as u32;
         let (fits, needed_entries, needed_value) = match self.entries {
             Fixed(needed) => (entries == needed && value == page, needed.to_string(), page.to_string()),
-            PerSlot => (
-                entries == SLOTS && value.is_multiple_of(page) && (value / page).is_power_of_two(),
-                SLOTS.to_string(),
-                format!("{page} times a power of two"),
+            Images => (
+                entries == 1
+                    && value.is_multiple_of(SLOTS * page)
+                    && (value / SLOTS / page).is_power_of_two(),
+                "1".to_owned(),
+                format!("{} times a power of two", SLOTS * page),
             ),
             Lines => (
                 entries >= WAYS * HALVES && entries.is_power_of_two() && value == page,

@@ -9,6 +9,7 @@ mod clsact;
 mod control;
 mod counters;
 mod device;
+mod direct;
 mod enforced;
 mod error;
 mod events;

@@ -165,6 +165,14 @@ pub fn create_array(name: &str, value: u32, entries: u32, flags: u32) -> io::Res
     bpf(MAP_CREATE, &mut map).map(own)
 }
 
+/// Puts what is behind `by` behind `descriptor`, too, whose owner has it from then on and closes it. What was there is closed.
+pub fn replace_descriptor(descriptor: BorrowedFd<'_>, by: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the call takes no pointers. Both descriptors are open, so that none comes to be or is lost, and whoever owns
+    // `descriptor` still owns an open one.
+    let result = unsafe { libc::dup3(by.as_raw_fd(), descriptor.as_raw_fd(), libc::O_CLOEXEC) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Reads `number` entries, not 0, of a per-CPU array of `[u64; N]` from the entry `first` on, each for all of `cpus` CPUs,
 /// which is how many the kernel could have (5.13 and later).
 pub fn read_per_cpu<const N: usize>(

@@ -7,7 +7,7 @@ use super::report::Level::{Note, Problem, Warning};
 /// Findings about the machine.
 pub(super) fn examine(facts: &Facts) -> Vec<Finding> {
     let mut found = vec![kernel(facts)];
-    if (5, 18) <= facts.kernel && facts.kernel < (6, 6) {
+    if (6, 0) <= facts.kernel && facts.kernel < (6, 6) {
         found.push(Finding::new(
             Note,
             "no-tcx",
@@ -52,23 +52,24 @@ pub(super) fn examine(facts: &Facts) -> Vec<Finding> {
 }
 
 fn kernel(facts: &Facts) -> Finding {
-    if facts.kernel >= (5, 18) {
+    if facts.kernel >= (6, 0) {
         return Finding::ok(
             "kernel",
-            format!("Linux {}: ring buffers, XDP on several buffers, bpf_xdp_load_bytes", facts.release),
+            format!("Linux {}: ring buffers, XDP on several buffers, long map values", facts.release),
         );
     }
     let lacks = [
         ((5, 8), "ring buffers (5.8)"),
         ((5, 12), "compare-and-exchange in BPF (5.12)"),
         ((5, 18), "XDP on several buffers and bpf_xdp_load_bytes (5.18)"),
+        ((6, 0), "map values of more than 4 MiB (6.0)"),
     ];
     let lacks: Vec<_> =
         lacks.iter().filter(|(since, _)| facts.kernel < *since).map(|(_, what)| *what).collect();
     Finding::new(
         Problem,
         "kernel",
-        format!("Linux {} is older than 5.18", facts.release),
+        format!("Linux {} is older than 6.0", facts.release),
         format!("it lacks {}: `cmgate run` ends and says so", lacks.join(", ")),
         "boot a newer one, such as Debian 12's or Ubuntu 24.04's",
     )
@@ -147,7 +148,7 @@ mod tests {
             facts
         };
         let cases: [(&str, Level, Facts); 9] = [
-            ("kernel", Problem, with(|facts| facts.kernel = (5, 17))),
+            ("kernel", Problem, with(|facts| facts.kernel = (5, 19))),
             ("no-tcx", Note, with(|facts| facts.kernel = (6, 1))),
             ("jit", Warning, with(|facts| facts.jit = Some(false))),
             ("bpffs", Note, with(|facts| facts.bpffs = Some(false))),

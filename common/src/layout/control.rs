@@ -4,7 +4,7 @@ use core::mem::offset_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::SLOT_MASK;
+use super::SLOTS;
 use super::counters::INTERFACE_PLACES;
 use super::image::Directory;
 
@@ -12,7 +12,7 @@ use super::image::Directory;
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Control {
-    /// The slot that rules, below [`SLOTS`](super::SLOTS).
+    /// The slot that rules, below [`SLOTS`].
     pub enforced: u32,
     /// The slot that rules again once `deadline` has passed.
     pub fallback: u32,
@@ -34,8 +34,8 @@ pub struct Control {
     pub ports: [u64; PORTS as usize / 64],
     /// Ticks until which a flow whose initiator has the port may live, by the same number.
     pub ports_until: [u64; PORTS as usize],
-    /// The generations side by side; nothing is written to the last.
-    pub slots: [Slot; SLOT_MASK as usize + 1],
+    /// The generations side by side. Nothing is written to the last: it makes the whole a multiple of eight bytes.
+    pub slots: [Slot; SLOTS.next_multiple_of(2) as usize],
     /// The row of the counters that an interface has, by its index modulo [`INTERFACE_PLACES`].
     pub rows: [u32; INTERFACE_PLACES as usize],
 }

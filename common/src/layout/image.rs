@@ -7,6 +7,7 @@
 
 use core::ops::Range;
 
+use super::SLOTS;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use super::trie::{Kind, Leaf, Node};
@@ -17,6 +18,8 @@ pub const PAGE: u32 = 256;
 /// Pages of an image at most: 128 MiB, so that all slots together end before the furthest that the verifier lets a program
 /// reach into a map's value (BPF_MAX_VAR_OFF, 512 MiB).
 pub const MOST_PAGES: u32 = 1 << 17;
+
+const _: () = assert!(MOST_PAGES as u64 * SLOTS as u64 * size_of::<Page>() as u64 <= 512 << 20);
 
 /// A page, as the kernel's array holds it.
 pub type Page = [u32; PAGE as usize];

@@ -10,9 +10,9 @@ use aya::programs::ProgramError;
 
 use super::Error;
 
-/// The oldest Linux that has all the programs use: `bpf_xdp_load_bytes` and XDP over several buffers, which came last.
+/// The oldest Linux that has all the programs use: values of a map longer than 4 MiB, which came last.
 /// Some distributions' older kernels have them too, so a kernel is not asked for its version before it has refused.
-pub const OLDEST: (u32, u32) = (5, 18);
+pub const OLDEST: (u32, u32) = (6, 0);
 
 /// Major and minor version in what a kernel calls itself: `5.10.0-46-cloud-amd64`.
 fn version(release: &str) -> Option<(u32, u32)> {
@@ -145,14 +145,14 @@ mod tests {
     #[test]
     fn an_old_kernel_is_named_where_it_refuses() {
         let refused = || Error::missing("cmgate_ingress");
-        let old = refused().on("5.17.15");
+        let old = refused().on("5.19.17");
         let words = old.to_string();
         assert!(
-            old.is_final() && words.contains("Linux 5.17.15") && words.contains("5.18 or later"),
+            old.is_final() && words.contains("Linux 5.19.17") && words.contains("6.0 or later"),
             "{words}"
         );
         assert!(old.source().is_some_and(|source| source.to_string().contains("cmgate_ingress")));
-        for release in ["5.18.0", "6.1.0-50-cloud-amd64", "something"] {
+        for release in ["6.0.0", "6.1.0-50-cloud-amd64", "something"] {
             assert!(matches!(refused().on(release), Error::Program { .. }), "{release}");
         }
         // What the operator can mend on any kernel.
