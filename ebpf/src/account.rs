@@ -7,9 +7,11 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::debug;
 use cmgate_common::layout::Verdict;
 use cmgate_common::layout::control::EVENT_WINDOW_SHIFT;
-use cmgate_common::layout::counters::{EVENT_HEAD, Event, SHADOW_HOOK, Stat, outcome_place};
+use cmgate_common::layout::counters::{
+    EVENT_HEAD, Event, OUTCOME_PLACES, RowCounts, SHADOW_HOOK, Stat, row_place,
+};
 use cmgate_common::opaque::Opaque as _;
-use cmgate_common::reason::Outcome;
+use cmgate_common::reason::{Decision, Outcome};
 use cmgate_common::tables::Tables as _;
 
 use crate::flows::Asker;
@@ -21,29 +23,59 @@ pub const INGRESS: u32 = 0;
 /// See [`INGRESS`].
 pub const EGRESS: u32 = 1;
 
-/// Counts a frame of `bytes` bytes by its outcome, and by its flow where it has one.
+/// Counts a frame of `bytes` bytes by its outcome, and by its flow where it has one. Says whether it is a drop to be told of:
+/// not where no events are wanted, nor where this CPU has sent its share in this window. What is not told is counted.
 #[inline(always)]
-pub fn count(hook: u32, row: u32, outcome: Outcome, verdict: Verdict, bytes: u32, now: u64) {
-    if let Some(count) = maps::OUTCOMES.get_ptr_mut(outcome_place(hook, row, outcome)) {
-        // SAFETY: the pointer is this CPU's own value of the map.
-        unsafe {
-            (*count).packets += 1;
-            (*count).bytes += u64::from(bytes);
+pub fn count(hook: u32, row: u32, tables: &Maps, decision: Decision, outcome: Outcome, bytes: u64) -> bool {
+    let Some(counts) = maps::OUTCOMES.get_ptr_mut(row_place(hook, row)) else { return false };
+    // The compiler knows all outcomes, and would leave out the mask, by which the verifier does.
+    let place = tables.forget(outcome.index().into()) % u64::from(OUTCOME_PLACES);
+    // SAFETY: the pointer is this CPU's own value of the map.
+    unsafe {
+        let count = &raw mut (*counts).outcomes[place as usize];
+        (*count).packets += 1;
+        (*count).bytes += bytes;
+    }
+    if !decision.verdict().is_none() {
+        count_flow(decision.verdict(), bytes, tables.now());
+    }
+    // SAFETY: as above.
+    !decision.admits() && unsafe { is_told(tables, counts) }
+}
+
+/// Whether the event of a drop is within the limit; counts it where it is not. The end of a window whose share has been sent
+/// stands beside the counters: under a flood, to read it and to count is all that is done about an event.
+///
+/// # Safety
+///
+/// `counts` must be this CPU's own.
+#[inline(always)]
+unsafe fn is_told(tables: &Maps, counts: *mut RowCounts) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if tables.now() >= (*counts).quiet_until {
+            let limit = tables.events_per_window();
+            if limit == 0 {
+                return false;
+            }
+            if is_within(tables, DROPS, limit) {
+                return true;
+            }
+            (*counts).quiet_until = ((tables.now() >> EVENT_WINDOW_SHIFT) + 1) << EVENT_WINDOW_SHIFT;
         }
+        (*counts).lost += 1;
     }
-    if !verdict.is_none() {
-        count_flow(verdict, bytes, now);
-    }
+    false
 }
 
 /// Counts a frame by its flow alone.
 #[inline(always)]
-pub fn count_flow(verdict: Verdict, bytes: u32, now: u64) {
+pub fn count_flow(verdict: Verdict, bytes: u64, now: u64) {
     if let Some(count) = maps::FLOWS.get_ptr_mut(verdict.flow()) {
         // SAFETY: the pointer is this CPU's own value of the map.
         unsafe {
             (*count).packets += 1;
-            (*count).bytes += u64::from(bytes);
+            (*count).bytes += bytes;
             if (*count).first == 0 {
                 (*count).first = now;
             }
@@ -79,7 +111,7 @@ impl Capture for TcContext {
 }
 
 /// Whose share of events: drops have theirs, and the disagreements of a shadow another.
-pub const DROPS: u32 = 0;
+const DROPS: u32 = 0;
 /// See [`DROPS`].
 pub const SHADOWS: u32 = 1;
 
@@ -126,14 +158,9 @@ pub extern "C" fn report_egress(
     report(&TcContext::new(ctx), EGRESS, told, verdict, length, ifindex)
 }
 
-/// Whether an event of `whose` share is to be told of: not where no events are wanted, nor where this CPU has sent its share in this
-/// window. What is not told is counted. In line, because under a flood this is all that is done about a drop.
+/// Whether this CPU has sent fewer events of `whose` share in this window than `limit`. Takes it for sent, then.
 #[inline(always)]
-pub fn is_told(tables: &Maps, whose: u32) -> bool {
-    let limit = tables.events_per_window();
-    if limit == 0 {
-        return false;
-    }
+pub fn is_within(tables: &Maps, whose: u32, limit: u64) -> bool {
     let Some(tally) = maps::TALLIES.get_ptr_mut(whose) else { return false };
     let window = tables.now() >> EVENT_WINDOW_SHIFT;
     // SAFETY: the pointer is this CPU's own value of the map.
@@ -142,13 +169,12 @@ pub fn is_told(tables: &Maps, whose: u32) -> bool {
             (*tally).window = window;
             (*tally).sent = 0;
         }
-        if (*tally).sent < limit {
+        let is_within = (*tally).sent < limit;
+        if is_within {
             (*tally).sent += 1;
-            return true;
         }
-        (*tally).stats[Stat::EventsLost as usize] += 1;
+        is_within
     }
-    false
 }
 
 /// Sends an event for a drop, and returns how many it sent: none where the ring has no room. The line for aya-log is

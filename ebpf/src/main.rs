@@ -31,7 +31,7 @@ use cmgate_common::layout::shadow::Handed;
 use cmgate_common::reason::{Action, settle};
 use cmgate_common::tables::Tables as _;
 
-use crate::account::{DROPS, EGRESS, INGRESS};
+use crate::account::{EGRESS, INGRESS};
 use crate::flows::Asker;
 use crate::frame::{SkbFrame, XdpFrame};
 use crate::tables::{Maps, ReadOnly};
@@ -47,8 +47,7 @@ pub fn cmgate_ingress(ctx: XdpContext) -> u32 {
     let decision = engine::ingress(&mut frame, &tables, row);
     let (action, outcome) = settle(decision, tables.slot().flags);
     let (verdict, length) = (decision.verdict(), frame.length() as u32);
-    account::count(INGRESS, row, outcome, verdict, length, tables.now());
-    if !decision.admits() && account::is_told(&tables, DROPS) {
+    if account::count(INGRESS, row, &tables, decision, outcome, frame.length()) {
         let told = account::told(&tables, outcome);
         account::report_ingress(ctx.ctx, told, verdict.0, length, ifindex);
     }
@@ -84,8 +83,7 @@ pub fn cmgate_egress(ctx: TcContext) -> i32 {
     };
     let (action, outcome) = settle(decision, tables.slot().flags);
     let (verdict, length) = (decision.verdict(), ctx.len());
-    account::count(EGRESS, row, outcome, verdict, length, tables.now());
-    if !decision.admits() && account::is_told(&tables, DROPS) {
+    if account::count(EGRESS, row, &tables, decision, outcome, length.into()) {
         let told = account::told(&tables, outcome);
         account::report_egress(ctx.skb.skb, told, verdict.0, length, ifindex);
     }

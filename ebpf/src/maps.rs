@@ -5,13 +5,12 @@ use aya_ebpf::btf_maps::{Array, PerCpuArray, ProgramArray, RingBuf};
 use aya_ebpf::macros::btf_map;
 use cmgate_common::engine::flows::Question;
 use cmgate_common::layout::counters::{
-    self, Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, Tally,
+    self, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, RowCounts, Tally,
 };
 use cmgate_common::layout::entry::Half;
 use cmgate_common::layout::image::Page;
 use cmgate_common::layout::shadow::{self, Disagreement, Handed};
 use cmgate_common::packet::Found;
-use cmgate_common::reason::Outcome;
 
 use crate::flows::Asker;
 use crate::frame::SPARE;
@@ -53,10 +52,9 @@ pub static ANSWERED: Array<Half, 8, MMAPABLE> = Array::new();
 /// Ports of first fragments.
 #[btf_map]
 pub static FRAGMENTS: Array<Half, 8, MMAPABLE> = Array::new();
-/// Frames and bytes by hook, interface row and outcome.
+/// Frames and bytes by outcome, of each hook and interface row.
 #[btf_map]
-pub static OUTCOMES: PerCpuArray<Count, { (HOOKS * INTERFACES * Outcome::COUNT) as usize }> =
-    PerCpuArray::new();
+pub static OUTCOMES: PerCpuArray<RowCounts, { (HOOKS * INTERFACES) as usize }> = PerCpuArray::new();
 /// Frames and bytes by flow.
 #[btf_map]
 pub static FLOWS: PerCpuArray<FlowCount, { FLOW_COUNTERS as usize }> = PerCpuArray::new();

@@ -99,7 +99,7 @@ fn compared(tables: &Maps, handed: &Handed, decision: Decision) -> Option<Sample
             }
         }
     }
-    if !account::is_told(tables, account::SHADOWS) {
+    if !account::is_within(tables, account::SHADOWS, tables.events_per_window()) {
         return None;
     }
     Some(Sample { told: account::told(tables, outcome) | account::SHADOW, verdict: verdict.0 })

@@ -2,16 +2,13 @@
 
 use std::io;
 
-use aya::maps::PerCpuValues;
-use aya::util::nr_cpus;
-use cmgate_common::layout::counters::{HOOKS, INTERFACE_PLACES, INTERFACES, outcome_place};
-use cmgate_common::reason::Outcome;
+use cmgate_common::layout::counters::{INTERFACE_PLACES, INTERFACES};
 
 use super::device::Device;
 use super::nic::{Attached, Egress, Mode, Nic, Note, Xdp};
 use super::pins::{self, LinkKind};
 use super::sys::{Hook, LinkInfo};
-use super::{Datapath, Error, clsact, links, load, maps};
+use super::{Datapath, Error, clsact, counters, links, load};
 
 impl Datapath {
     /// Attaches the programs to an interface, or replaces those of a former agent there without a gap.
@@ -165,27 +162,10 @@ impl Datapath {
             return Err(Error::SharedPlace { one: other.name.clone(), other: nic.name.clone() });
         }
         if fresh && others.all(|other| other.row != nic.row) {
-            self.clear_row(nic.row)?;
+            // What another interface counted there is not this one's.
+            counters::clear_outcomes(&self.pins, nic.row)?;
         }
         self.control.set_row(nic.index, nic.row);
-        Ok(())
-    }
-
-    /// Sets a row's counters to zero: what another interface counted there is not this one's.
-    fn clear_row(&mut self, row: u32) -> Result<(), Error> {
-        let fail = |error| Error::map(maps::OUTCOMES.name, &error);
-        let cpus = nr_cpus().map_err(|(_, source)| Error::Map {
-            map: maps::OUTCOMES.name.to_owned(),
-            reason: format!("the number of CPUs is unknown: {source}"),
-        })?;
-        let mut outcomes = maps::OUTCOMES.per_cpu::<[u64; 2]>(&self.pins)?;
-        for hook in 0..HOOKS {
-            for outcome in Outcome::all() {
-                let zeros =
-                    PerCpuValues::try_from(vec![[0; 2]; cpus]).map_err(|source| fail(source.into()))?;
-                outcomes.set(outcome_place(hook, row, outcome), zeros, 0).map_err(fail)?;
-            }
-        }
         Ok(())
     }
 }

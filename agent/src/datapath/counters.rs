@@ -1,10 +1,14 @@
 //! The counters, summed over the CPUs.
 
+use std::mem::offset_of;
 use std::ops::Range;
 use std::os::fd::AsFd;
 
+use aya::maps::PerCpuValues;
 use aya::util::nr_cpus;
-use cmgate_common::layout::counters::{Count, FlowCount, INTERFACES, Stat, Tally};
+use cmgate_common::layout::counters::{
+    Count, FlowCount, HOOKS, INTERFACES, RowCounts, Stat, Tally, row_place,
+};
 use cmgate_common::layout::shadow::Disagreement;
 use cmgate_common::reason::Outcome;
 
@@ -14,24 +18,39 @@ use super::{Error, Hook, sys};
 
 /// What interfaces' rows counted; zeros are left out.
 pub fn outcomes(pins: &Pins, rows: Range<u32>) -> Result<Vec<(Hook, u32, Outcome, Count)>, Error> {
-    let places = || rows.clone().flat_map(|row| Outcome::all().map(move |outcome| (row, outcome)));
-    let number = rows.len() as u32 * Outcome::COUNT;
     let mut counts = Vec::new();
     for hook in [Hook::Ingress, Hook::Egress] {
-        // A hook's rows stand one behind the other, and a row's outcomes in their order.
-        let first = hook as u32 * INTERFACES * Outcome::COUNT + rows.start * Outcome::COUNT;
-        let values = PerCpu::<2>::read(&maps::OUTCOMES, pins, first, number)?;
-        for ((row, outcome), of_cpus) in places().zip(values.entries()) {
-            let sum = of_cpus.iter().fold(Count::default(), |sum, [packets, bytes]| Count {
-                packets: sum.packets + packets,
-                bytes: sum.bytes + bytes,
-            });
-            if sum.packets != 0 {
-                counts.push((hook, row, outcome, sum));
+        // A hook's rows stand one behind the other.
+        let first = row_place(hook as u32, rows.start);
+        let values = Rows::read(&maps::OUTCOMES, pins, first, rows.len() as u32)?;
+        for (row, of_cpus) in rows.clone().zip(values.entries()) {
+            for outcome in Outcome::all() {
+                let place = 2 * outcome.index() as usize;
+                let sum = of_cpus.iter().fold(Count::default(), |sum, words| Count {
+                    packets: sum.packets + words[place],
+                    bytes: sum.bytes + words[place + 1],
+                });
+                if sum.packets != 0 {
+                    counts.push((hook, row, outcome, sum));
+                }
             }
         }
     }
     Ok(counts)
+}
+
+/// Sets to zero what a row counted by outcome. What it lost of events stays: those are counted for all rows together.
+/// Nothing may be counted in the row meanwhile.
+pub fn clear_outcomes(pins: &Pins, row: u32) -> Result<(), Error> {
+    let fail = |error| Error::map(maps::OUTCOMES.name, &error);
+    let mut map = maps::OUTCOMES.per_cpu::<RowWords>(pins)?;
+    for place in (0..HOOKS).map(|hook| row_place(hook, row)) {
+        let mut values = map.get(&place, 0).map_err(fail)?.to_vec();
+        values.iter_mut().for_each(|words| words[..EVENTS].fill(0));
+        let values = PerCpuValues::try_from(values).map_err(|source| fail(source.into()))?;
+        map.set(place, values, 0).map_err(fail)?;
+    }
+    Ok(())
 }
 
 /// What the first `number` flows counted: the first packet of all CPUs' first ones, and the last of the last.
@@ -54,6 +73,16 @@ pub fn flows(pins: &Pins, number: u32) -> Result<Vec<FlowCount>, Error> {
 
 /// What happened beside the verdicts, by [`Stat`].
 pub fn stats(pins: &Pins) -> Result<[u64; Stat::COUNT as usize], Error> {
+    let mut sums = tallies(pins)?;
+    let rows = Rows::read(&maps::OUTCOMES, pins, 0, HOOKS * INTERFACES)?;
+    for [.., lost] in rows.entries().flatten() {
+        sums[Stat::EventsLost as usize] += lost;
+    }
+    Ok(sums)
+}
+
+/// The same without the events over the limit: much less to read.
+pub fn tallies(pins: &Pins) -> Result<[u64; Stat::COUNT as usize], Error> {
     let values = PerCpu::<8>::read(&maps::TALLIES, pins, 0, 1)?;
     let mut sums = [0; Stat::COUNT as usize];
     for [_window, _sent, stats @ ..] in values.entries().flatten() {
@@ -71,6 +100,11 @@ pub fn disagreements(pins: &Pins, number: u32) -> Result<Vec<[u64; 2]>, Error> {
         |of_cpus: &[[u64; 2]]| of_cpus.iter().fold([0; 2], |sum, cpu| [sum[0] + cpu[0], sum[1] + cpu[1]]);
     Ok(values.entries().map(sum).collect())
 }
+
+/// A [`RowCounts`]: the pairs of its outcomes, and from [`EVENTS`] on what it holds of events, `lost` at the end.
+type RowWords = [u64; size_of::<RowCounts>() / 8];
+const EVENTS: usize = offset_of!(RowCounts, quiet_until) / 8;
+type Rows = PerCpu<{ size_of::<RowCounts>() / 8 }>;
 
 /// Entries of a per-CPU array, each for all CPUs.
 struct PerCpu<const N: usize> {
@@ -99,7 +133,8 @@ impl<const N: usize> PerCpu<N> {
 }
 
 // The arrays above are these structs, field by field.
-const _: () = assert!(size_of::<Count>() == size_of::<[u64; 2]>());
+const _: () = assert!(size_of::<Count>() == size_of::<[u64; 2]>() && offset_of!(RowCounts, outcomes) == 0);
+const _: () = assert!(offset_of!(RowCounts, lost) + 8 == size_of::<RowWords>());
 const _: () = assert!(size_of::<Disagreement>() == size_of::<[u64; 2]>());
 const _: () = assert!(size_of::<FlowCount>() == size_of::<[u64; 4]>());
 const _: () = assert!(size_of::<Tally>() == size_of::<[u64; 8]>());

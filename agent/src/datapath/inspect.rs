@@ -163,7 +163,7 @@ pub fn usage(root: &Path) -> Result<Option<Vec<MapUse>>, Error> {
         return Ok(None);
     }
     let (control, names) = (ControlBlock::open(&pins)?, Names::open(&pins)?);
-    map_uses(&pins, &control, &names, &counters::stats(&pins)?, now(&pins)?.ticks).map(Some)
+    map_uses(&pins, &control, &names, &counters::tallies(&pins)?, now(&pins)?.ticks).map(Some)
 }
 
 /// Forgets the initiators' ports that no flow below `root` can have any more, so that packets with them are told again by

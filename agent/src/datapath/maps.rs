@@ -8,12 +8,11 @@ use aya::maps::{Array, Map, MapData, MapInfo, MapType, PerCpuArray};
 use cmgate_common::layout::SLOTS;
 use cmgate_common::layout::control::Control;
 use cmgate_common::layout::counters::{
-    self, Count, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, Tally,
+    self, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, RowCounts, Tally,
 };
 use cmgate_common::layout::entry::{HALF, Half, WAYS, WORDS};
 use cmgate_common::layout::image::{MOST_PAGES, Page};
 use cmgate_common::layout::shadow::{self, Disagreement};
-use cmgate_common::reason::Outcome;
 
 use super::pins::Pins;
 use super::shared::{Shared, Word};
@@ -62,9 +61,9 @@ pub const PENDING: Spec = spec("PENDING", MapType::Array, size_of::<Half>(), MMA
 pub const ANSWERED: Spec = spec("ANSWERED", MapType::Array, size_of::<Half>(), MMAPABLE, Lines);
 /// First fragments.
 pub const FRAGMENTS: Spec = spec("FRAGMENTS", MapType::Array, size_of::<Half>(), MMAPABLE, Lines);
-/// Counters by hook, row and outcome.
+/// Counters by outcome, of each hook and row.
 pub const OUTCOMES: Spec =
-    spec("OUTCOMES", MapType::PerCpuArray, size_of::<Count>(), 0, Fixed(HOOKS * INTERFACES * Outcome::COUNT));
+    spec("OUTCOMES", MapType::PerCpuArray, size_of::<RowCounts>(), 0, Fixed(HOOKS * INTERFACES));
 /// Counters by flow.
 pub const FLOWS: Spec = spec("FLOWS", MapType::PerCpuArray, size_of::<FlowCount>(), 0, Fixed(FLOW_COUNTERS));
 /// The flow id of each counter.

@@ -1,5 +1,6 @@
 //! Counters and events: what the programs say about their decisions.
 
+use crate::reason::Outcome;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Rows of the interface counters: 0 is an interface without a row, 1 to 63 the attached ones.
@@ -40,7 +41,7 @@ pub struct FlowCount {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Stat {
-    /// Drop events not sent: over the limit, or no room in the ring.
+    /// Drop events not sent: no room in the ring. Those over the limit are [`RowCounts::lost`].
     EventsLost = 0,
     /// Entries made in the table of unanswered flows.
     PendingMade = 1,
@@ -106,6 +107,24 @@ pub struct Tally {
 
 const _: () = assert!(size_of::<Tally>() == 64);
 
+/// What a hook counts of an interface's row, on one CPU, and all that a drop asks while its event would be one too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct RowCounts {
+    /// By [`Outcome`]; nothing is counted behind the last of them.
+    pub outcomes: [Count; OUTCOME_PLACES as usize],
+    /// Ticks until which no event of a drop is sent: this CPU has sent its share of the window that ends then.
+    pub quiet_until: u64,
+    /// Events of drops not sent because of that.
+    pub lost: u64,
+}
+
+/// Places of [`RowCounts::outcomes`]: a power of two, so that a program can bound one by a mask.
+pub const OUTCOME_PLACES: u32 = Outcome::COUNT.next_power_of_two();
+
+// The kernel gives no more to a value of each CPU (PCPU_MIN_UNIT_SIZE).
+const _: () = assert!(size_of::<RowCounts>() <= 32 << 10);
+
 /// Hooks that are counted apart: ingress, egress.
 pub const HOOKS: u32 = 2;
 
@@ -115,9 +134,9 @@ pub const FLOW_COUNTERS: u32 = 4096;
 /// A flow id beside its counter, padded with zeroes.
 pub type FlowName = [u8; 128];
 
-/// The place of an interface's outcome among all counters of a hook.
+/// The place of a hook's [`RowCounts`] of an interface.
 #[inline(always)]
 #[must_use]
-pub const fn outcome_place(hook: u32, row: u32, outcome: crate::reason::Outcome) -> u32 {
-    (hook * INTERFACES + row) * crate::reason::Outcome::COUNT + outcome.index()
+pub const fn row_place(hook: u32, row: u32) -> u32 {
+    hook * INTERFACES + row
 }

@@ -35,7 +35,7 @@ pub fn a_map_of_another_shape_is_refused_with_words() {
     assert!(matches!(error, Error::ForeignMap { .. }), "{error}");
     let words = error.to_string();
     assert!(
-        words.contains("OUTCOMES") && words.contains("value 64") && words.contains("value 16"),
+        words.contains("OUTCOMES") && words.contains("value 64") && words.contains("value 1040"),
         "{words}"
     );
 }
