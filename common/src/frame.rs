@@ -18,13 +18,6 @@ pub trait Frame: Opaque {
     /// Whether the frame, all buffers of it, has at least `end` bytes.
     fn holds(&mut self, end: u64) -> bool;
 
-    /// Whether as many bytes lie in the first buffer; of a frame about to leave, in any of them.
-    #[inline(always)]
-    fn holds_near(&self, end: u64) -> bool {
-        // What is learnt of the length here must not make the ways behind it differ.
-        end <= self.forget(self.length())
-    }
-
     /// The header at `offset`, if all of it lies in the first buffer.
     fn near<H: Header>(&self, offset: u64) -> Option<&H>;
 

@@ -1,6 +1,5 @@
 //! Frames as the kernel hands them over: the first buffer read directly, the others through the kernel.
 
-use core::arch::asm;
 use core::ffi::c_void;
 use core::hint::assert_unchecked;
 use core::intrinsics::is_val_statically_known;
@@ -27,18 +26,6 @@ pub const SPARE: usize = 40;
 #[inline(always)]
 fn place(offset: u64, zero: u64) -> u64 {
     if is_val_statically_known(offset) { offset } else { hide(offset, zero) }
-}
-
-/// `start + offset`, as the compiler must not know: from what lies in the frame it would conclude that what ends before it
-/// does, too. The verifier does not, and wants to see each header compared.
-#[inline(always)]
-fn behind(start: usize, offset: u64) -> usize {
-    let mut behind = start;
-    // SAFETY: one operation on two registers.
-    unsafe {
-        asm!("{0} += {1}", inout(reg) behind, in(reg) offset, options(nomem, nostack, preserves_flags))
-    };
-    behind
 }
 
 /// The header at `start + offset` in packet memory, if it lies before `end`.
@@ -145,11 +132,6 @@ impl Frame for XdpFrame<'_> {
             self.measure();
         }
         end <= self.length
-    }
-
-    #[inline(always)]
-    fn holds_near(&self, end: u64) -> bool {
-        behind(self.ctx.data(), end + self.base) <= self.ctx.data_end()
     }
 
     #[inline(always)]
