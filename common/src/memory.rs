@@ -8,13 +8,16 @@ use zerocopy::{FromBytes as _, IntoBytes as _};
 use crate::engine::flows::{Flows, stored};
 use crate::layout::control::{PORTS, Slot};
 use crate::layout::counters::Stat;
-use crate::layout::entry::{HALF, Half, Line, Meta, Table, word};
+use crate::layout::entry::{HALF, Half, Line, Meta, Table, WAYS, word};
 use crate::layout::image::HostBucket;
 use crate::opaque::Opaque;
-use crate::tables::{Entry, Tables};
+use crate::tables::{Entry, Places, Tables};
 
 /// Half an entry that the engine and its tables share.
 type Shared = Rc<Cell<Half>>;
+
+/// Those of a set of entries.
+type Shares = [Shared; WAYS as usize];
 
 /// A table's near halves, and then its far ones.
 type Lines = Vec<Shared>;
@@ -110,8 +113,14 @@ impl Memory {
     }
 }
 
+fn shares(halves: &[Shared], set: u32) -> Option<Shares> {
+    let (sets, _) = halves.as_chunks();
+    sets.get(set as usize).cloned()
+}
+
 impl Tables for Memory {
     type Entry = Shared;
+    type Set = Shares;
 
     fn slot(&self) -> &Slot {
         &self.slot
@@ -143,12 +152,12 @@ impl Tables for Memory {
         self.halves(table).0.len() as u32 - 1
     }
 
-    fn near(&self, table: Table, index: u32) -> Option<Self::Entry> {
-        self.halves(table).0.get(index as usize).cloned()
+    fn near(&self, table: Table, set: u32) -> Option<Self::Set> {
+        shares(self.halves(table).0, set)
     }
 
-    fn far(&self, table: Table, index: u32) -> Option<Self::Entry> {
-        self.halves(table).1.get(index as usize).cloned()
+    fn far(&self, table: Table, set: u32) -> Option<Self::Set> {
+        shares(self.halves(table).1, set)
     }
 
     fn port_noted(&self, index: u32) -> bool {
@@ -173,6 +182,14 @@ impl Tables for Memory {
 impl Opaque for Memory {}
 
 impl Flows for Memory {}
+
+impl Places for Shares {
+    type Entry = Shared;
+
+    fn at(&self, way: u32) -> Shared {
+        self[(way % WAYS) as usize].clone()
+    }
+}
 
 impl Entry for Shared {
     fn load(&self, word: usize) -> u64 {

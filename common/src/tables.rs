@@ -12,6 +12,9 @@ pub trait Tables: Opaque {
     /// Half an entry of a flow table.
     type Entry: Entry;
 
+    /// The near halves of a set of entries, or the far ones.
+    type Set: Places<Entry = Self::Entry>;
+
     /// Whether anything is written at all. Where nothing is, no place is looked for.
     const WRITES: bool = true;
 
@@ -43,11 +46,11 @@ pub trait Tables: Opaque {
     /// Entries of a table less one; their number is a power of two.
     fn mask(&self, table: Table) -> u32;
 
-    /// The near half of a table's entry; `None` past its end.
-    fn near(&self, table: Table, index: u32) -> Option<Self::Entry>;
+    /// The near halves of a table's set; `None` past its end.
+    fn near(&self, table: Table, set: u32) -> Option<Self::Set>;
 
-    /// The far half of a table's entry; `None` past its end.
-    fn far(&self, table: Table, index: u32) -> Option<Self::Entry>;
+    /// The far halves of a table's set; `None` past its end.
+    fn far(&self, table: Table, set: u32) -> Option<Self::Set>;
 
     /// Whether a flow may have this initiator's port; see [`crate::engine::flows`].
     fn port_noted(&self, index: u32) -> bool;
@@ -60,6 +63,15 @@ pub trait Tables: Opaque {
 
     /// Counts one.
     fn count(&self, stat: Stat);
+}
+
+/// The halves of a set of entries.
+pub trait Places {
+    /// Half an entry.
+    type Entry: Entry;
+
+    /// The half at a place, modulo [`WAYS`](crate::layout::entry::WAYS).
+    fn at(&self, way: u32) -> Self::Entry;
 }
 
 /// Half an entry, shared with other CPUs.

@@ -7,7 +7,7 @@ use cmgate_common::engine::flows::Question;
 use cmgate_common::layout::counters::{
     self, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, RowCounts, Tally,
 };
-use cmgate_common::layout::entry::Half;
+use cmgate_common::layout::entry::Set;
 use cmgate_common::layout::image::Page;
 use cmgate_common::layout::shadow::{self, Disagreement, Handed};
 use cmgate_common::packet::Found;
@@ -45,13 +45,13 @@ pub static mut CONTROL: u64 = 0;
 pub static mut TABLES: u64 = 0;
 /// Flows nobody has answered.
 #[btf_map]
-pub static PENDING: Array<Half, 8, MMAPABLE> = Array::new();
+pub static PENDING: Array<Set, 2, MMAPABLE> = Array::new();
 /// Flows with an answer.
 #[btf_map]
-pub static ANSWERED: Array<Half, 8, MMAPABLE> = Array::new();
+pub static ANSWERED: Array<Set, 2, MMAPABLE> = Array::new();
 /// Ports of first fragments.
 #[btf_map]
-pub static FRAGMENTS: Array<Half, 8, MMAPABLE> = Array::new();
+pub static FRAGMENTS: Array<Set, 2, MMAPABLE> = Array::new();
 /// Frames and bytes by outcome, of each hook and interface row.
 #[btf_map]
 pub static OUTCOMES: PerCpuArray<RowCounts, { (HOOKS * INTERFACES) as usize }> = PerCpuArray::new();

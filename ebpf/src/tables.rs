@@ -9,10 +9,10 @@ use aya_ebpf::helpers::bpf_jiffies64;
 use cmgate_common::layout::SLOTS;
 use cmgate_common::layout::control::{Control, PORTS, Slot};
 use cmgate_common::layout::counters::{INTERFACE_PLACES, Stat};
-use cmgate_common::layout::entry::Table;
+use cmgate_common::layout::entry::{HALF, Table, WAYS};
 use cmgate_common::layout::image::HostBucket;
 use cmgate_common::opaque::Opaque;
-use cmgate_common::tables::{Entry, Tables};
+use cmgate_common::tables::{Entry, Places, Tables};
 
 use crate::flows::Asker;
 use crate::maps;
@@ -210,6 +210,7 @@ impl Opaque for Maps {
 
 impl Tables for Maps {
     type Entry = MapEntry;
+    type Set = MapSet;
 
     #[inline(always)]
     fn slot(&self) -> &Slot {
@@ -255,18 +256,18 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn near(&self, table: Table, index: u32) -> Option<MapEntry> {
-        let half = match table {
-            Table::Pending => maps::PENDING.get_ptr_mut(index),
-            Table::Answered => maps::ANSWERED.get_ptr_mut(index),
-            Table::Fragments => maps::FRAGMENTS.get_ptr_mut(index),
+    fn near(&self, table: Table, set: u32) -> Option<MapSet> {
+        let halves = match table {
+            Table::Pending => maps::PENDING.get_ptr_mut(set),
+            Table::Answered => maps::ANSWERED.get_ptr_mut(set),
+            Table::Fragments => maps::FRAGMENTS.get_ptr_mut(set),
         };
-        NonNull::new(half?.cast()).map(MapEntry)
+        NonNull::new(halves?.cast()).map(MapSet)
     }
 
     #[inline(always)]
-    fn far(&self, table: Table, index: u32) -> Option<MapEntry> {
-        self.near(table, index + self.mask(table) + 1)
+    fn far(&self, table: Table, set: u32) -> Option<MapSet> {
+        self.near(table, set + (self.mask(table) + 1) / WAYS)
     }
 
     #[inline(always)]
@@ -307,6 +308,19 @@ impl Tables for Maps {
             // SAFETY: the pointer is this CPU's own value of the map.
             unsafe { (*tally).stats[stat as usize] += 1 };
         }
+    }
+}
+
+/// The near halves of a flow table's set, or the far ones: a value of its map.
+pub struct MapSet(NonNull<u64>);
+
+impl Places for MapSet {
+    type Entry = MapEntry;
+
+    #[inline(always)]
+    fn at(&self, way: u32) -> MapEntry {
+        // SAFETY: the value has so many halves.
+        MapEntry(unsafe { self.0.add((way % WAYS) as usize * HALF) })
     }
 }
 
@@ -355,6 +369,9 @@ impl Entry for MapEntry {
 /// The same tables for the probe: it reads what the others read, and leaves no trace.
 pub struct ReadOnly(pub Maps);
 
+/// A set whose entries cannot be written.
+pub struct ReadOnlySet(MapSet);
+
 /// An entry that cannot be written.
 pub struct ReadOnlyEntry(MapEntry);
 
@@ -372,6 +389,7 @@ impl Opaque for ReadOnly {
 
 impl Tables for ReadOnly {
     type Entry = ReadOnlyEntry;
+    type Set = ReadOnlySet;
 
     const WRITES: bool = false;
 
@@ -411,13 +429,13 @@ impl Tables for ReadOnly {
     }
 
     #[inline(always)]
-    fn near(&self, table: Table, index: u32) -> Option<ReadOnlyEntry> {
-        self.0.near(table, index).map(ReadOnlyEntry)
+    fn near(&self, table: Table, set: u32) -> Option<ReadOnlySet> {
+        self.0.near(table, set).map(ReadOnlySet)
     }
 
     #[inline(always)]
-    fn far(&self, table: Table, index: u32) -> Option<ReadOnlyEntry> {
-        self.0.far(table, index).map(ReadOnlyEntry)
+    fn far(&self, table: Table, set: u32) -> Option<ReadOnlySet> {
+        self.0.far(table, set).map(ReadOnlySet)
     }
 
     #[inline(always)]
@@ -435,6 +453,15 @@ impl Tables for ReadOnly {
 
     #[inline(always)]
     fn count(&self, _stat: Stat) {}
+}
+
+impl Places for ReadOnlySet {
+    type Entry = ReadOnlyEntry;
+
+    #[inline(always)]
+    fn at(&self, way: u32) -> ReadOnlyEntry {
+        ReadOnlyEntry(self.0.at(way))
+    }
 }
 
 impl Entry for ReadOnlyEntry {

@@ -10,7 +10,7 @@ use cmgate_common::layout::control::Control;
 use cmgate_common::layout::counters::{
     self, FLOW_COUNTERS, FlowCount, FlowName, HOOKS, INTERFACES, RowCounts, Tally,
 };
-use cmgate_common::layout::entry::{HALF, Half, WAYS, WORDS};
+use cmgate_common::layout::entry::{HALF, Set, WAYS, WORDS};
 use cmgate_common::layout::image::{MOST_PAGES, Page};
 use cmgate_common::layout::shadow::{self, Disagreement};
 
@@ -32,7 +32,7 @@ pub struct Spec {
     entries: Entries,
 }
 
-/// Values of the kernel's array that make an entry.
+/// Values of the kernel's array that make a set of [`WAYS`] entries.
 const HALVES: u32 = (WORDS / HALF) as u32;
 
 /// How many entries a map has.
@@ -56,11 +56,11 @@ pub const CONTROL: Spec = spec("CONTROL", MapType::Array, size_of::<Control>(), 
 /// The images. `value` is a page's length here: how many make an image is [`Room::pages`].
 pub const TABLES: Spec = spec("TABLES", MapType::Array, size_of::<Page>(), MMAPABLE, Images);
 /// Flows nobody has answered.
-pub const PENDING: Spec = spec("PENDING", MapType::Array, size_of::<Half>(), MMAPABLE, Lines);
+pub const PENDING: Spec = spec("PENDING", MapType::Array, size_of::<Set>(), MMAPABLE, Lines);
 /// Flows with an answer.
-pub const ANSWERED: Spec = spec("ANSWERED", MapType::Array, size_of::<Half>(), MMAPABLE, Lines);
+pub const ANSWERED: Spec = spec("ANSWERED", MapType::Array, size_of::<Set>(), MMAPABLE, Lines);
 /// First fragments.
-pub const FRAGMENTS: Spec = spec("FRAGMENTS", MapType::Array, size_of::<Half>(), MMAPABLE, Lines);
+pub const FRAGMENTS: Spec = spec("FRAGMENTS", MapType::Array, size_of::<Set>(), MMAPABLE, Lines);
 /// Counters by outcome, of each hook and row.
 pub const OUTCOMES: Spec =
     spec("OUTCOMES", MapType::PerCpuArray, size_of::<RowCounts>(), 0, Fixed(HOOKS * INTERFACES));
@@ -159,9 +159,9 @@ impl Room {
         match (spec.entries, spec.name) {
             (Fixed(entries), _) => entries,
             (Images, _) => self.pages * SLOTS,
-            (Lines, "PENDING") => self.pending * HALVES,
-            (Lines, "ANSWERED") => self.answered * HALVES,
-            (Lines, _) => self.fragments * HALVES,
+            (Lines, "PENDING") => self.pending / WAYS * HALVES,
+            (Lines, "ANSWERED") => self.answered / WAYS * HALVES,
+            (Lines, _) => self.fragments / WAYS * HALVES,
         }
     }
 
@@ -188,7 +188,7 @@ impl Spec {
         match self.entries {
             Images => info.value_size() / self.value as u32,
             Fixed(_) => info.max_entries(),
-            Lines => info.max_entries() / HALVES,
+            Lines => info.max_entries() / HALVES * WAYS,
         }
     }
 
@@ -219,7 +219,7 @@ impl Spec {
                 format!("{} times a power of two", SLOTS * page),
             ),
             Lines => (
-                entries >= WAYS * HALVES && entries.is_power_of_two() && value == page,
+                entries >= HALVES && entries.is_power_of_two() && value == page,
                 "a power of two".to_owned(),
                 page.to_string(),
             ),

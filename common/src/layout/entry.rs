@@ -7,13 +7,17 @@ pub const HALF: usize = 4;
 /// Words in an entry.
 pub const WORDS: usize = 2 * HALF;
 
-/// Half an entry, as the kernel's array holds it: the near halves of all entries, and then in the same order the far ones.
+/// Half an entry.
 pub type Half = [u64; HALF];
+
+/// The near halves of a set's entries, or the far ones, as the kernel's array holds them: a value, so that a set costs one
+/// look-up. All the near ones come first, and then in the same order the far ones.
+pub type Set = [u64; HALF * WAYS as usize];
 
 /// An entry: its near half, and its far one, which is 0 unless [`Meta::is_far`] says so, and is then not looked at.
 pub type Line = [u64; WORDS];
 
-/// Entries that share a hash: a flow lives in one of these, the first that is free.
+/// Entries that share a hash, a set: a flow lives in one of these, the first that is free.
 pub const WAYS: u32 = 4;
 
 /// The tables made of entries.

@@ -5,7 +5,7 @@ use crate::layout::control::Timeouts;
 use crate::layout::counters::Stat;
 use crate::layout::entry::{Meta, Origin, State, Table, WAYS, idle, moment, word};
 use crate::packet::protocol;
-use crate::tables::{Entry, Tables};
+use crate::tables::{Entry, Places, Tables};
 
 use super::key::Key;
 
@@ -71,6 +71,12 @@ pub(super) fn set_of(hash: u32, mask: u32) -> u32 {
     hash & mask & !(WAYS - 1)
 }
 
+/// The set that a key's entry stands in, as the tables number them.
+#[inline(always)]
+pub(super) fn home<T: Tables>(tables: &T, table: Table, key: &Key) -> u32 {
+    set_of(key.hash(tables.seed()), tables.mask(table)) / WAYS
+}
+
 /// The live entry of a key. A key that changes hands while it is read is not found.
 #[inline(always)]
 pub(super) fn find<T: Tables>(tables: &T, table: Table, key: &Key) -> Option<Found<T::Entry>> {
@@ -80,15 +86,15 @@ pub(super) fn find<T: Tables>(tables: &T, table: Table, key: &Key) -> Option<Fou
 
 #[inline(always)]
 fn search<T: Tables, const FAR: bool>(tables: &T, table: Table, key: &Key) -> Option<Found<T::Entry>> {
-    let set = set_of(key.hash(tables.seed()), tables.mask(table));
+    let set = home(tables, table, key);
+    let near = tables.near(table, set)?;
+    let far = if FAR { Some(tables.far(table, set)?) } else { None };
     for way in 0..WAYS {
-        let at = set | way;
-        let Some(entry) = tables.near(table, at) else { continue };
+        let entry = near.at(way);
         let meta = Meta(entry.load(word::META));
         let mut different = key.near_difference(meta, &entry);
-        if FAR {
-            let Some(far) = tables.far(table, at) else { continue };
-            different |= key.far_difference(&far);
+        if let Some(far) = &far {
+            different |= key.far_difference(&far.at(way));
         }
         if different != 0 || !meta.readable() {
             continue;
@@ -96,7 +102,8 @@ fn search<T: Tables, const FAR: bool>(tables: &T, table: Table, key: &Key) -> Op
         let last = entry.load(word::SEEN);
         let life = lifetime(&tables.slot().timeouts, table, meta, Verdict((last >> 32) as u32));
         if idle(tables.now(), last as u32) <= u64::from(life) && entry.load(word::META) == meta.0 {
-            return Some(Found { entry, meta });
+            // What follows is the same at each place, and verified once.
+            return Some(Found { entry: near.at(tables.forget(way.into()) as u32), meta });
         }
     }
     None
@@ -115,20 +122,21 @@ pub(super) fn insert<T: Tables>(tables: &T, table: Table, key: &Key, record: Rec
     if !T::WRITES {
         return false;
     }
-    let set = set_of(key.hash(tables.seed()), tables.mask(table));
+    let set = home(tables, table, key);
+    let (Some(near), Some(far)) = (tables.near(table, set), tables.far(table, set)) else { return false };
     let mut place = 0;
     let mut best = 0;
     for way in 0..WAYS {
-        let at = set | way;
-        let worth = tables.forget(worth(tables, table, key, record.meta, at).into()) as u32;
+        let worth = worth(tables, table, key, record.meta, (&near.at(way), &far.at(way)));
+        let worth = tables.forget(worth.into()) as u32;
         if worth > best {
             best = worth;
-            place = at;
+            place = way;
         }
     }
-    let (Some(entry), Some(far)) = (tables.near(table, place), tables.far(table, place)) else {
-        return false;
-    };
+    // What follows is the same at each place, and verified once.
+    let place = tables.forget(place.into()) as u32;
+    let (entry, far) = (near.at(place), far.at(place));
     let before = Meta(entry.load(word::META));
     let claim = before.claimed();
     if best == 0 || before.busy() || !entry.replace(before.0, claim.0) {
@@ -150,13 +158,18 @@ pub(super) fn insert<T: Tables>(tables: &T, table: Table, key: &Key, record: Rec
 
 /// 0 is a place that somebody is writing, or that the new entry may not have.
 #[inline(always)]
-fn worth<T: Tables>(tables: &T, table: Table, key: &Key, new: Meta, at: u32) -> u32 {
-    let (Some(entry), Some(far)) = (tables.near(table, at), tables.far(table, at)) else { return 0 };
+fn worth<T: Tables>(
+    tables: &T,
+    table: Table,
+    key: &Key,
+    new: Meta,
+    (entry, far): (&T::Entry, &T::Entry),
+) -> u32 {
     let meta = Meta(entry.load(word::META));
     if meta.busy() {
         return 0;
     }
-    if key.near_difference(meta, &entry) | key.far_difference(&far) == 0 {
+    if key.near_difference(meta, entry) | key.far_difference(far) == 0 {
         return OWN_PLACE;
     }
     let last = entry.load(word::SEEN);
