@@ -46,7 +46,7 @@ where
     }
     // Whatever is no unicast address of somebody is this host's, among others' or alone.
     let local = !destination.is(Kind::Unicast);
-    let decision = judge(frame, tables, &packet, (source, destination), local).forgotten(tables);
+    let decision = judge(frame, tables, &packet, (source, destination), (local, v4)).forgotten(tables);
     if decision.admits() {
         return Some(decision);
     }
@@ -77,7 +77,9 @@ where
         Err(reason) => (source, Decision::of(reason)),
         Ok(source) if orphan => (source, Decision::of(Reason::Fragment)),
         Ok(source) if always => (source, Decision::of(Reason::Always)),
-        Ok(source) => (source, judge(frame, tables, &packet, (source, destination), is_local(destination))),
+        Ok(source) => {
+            (source, judge(frame, tables, &packet, (source, destination), (is_local(destination), false)))
+        }
     };
     let decision = decision.forgotten(tables);
     if decision.admits() {
@@ -93,9 +95,16 @@ fn is_local(destination: Leaf) -> bool {
     destination.is(Kind::Own) || destination.is_shared()
 }
 
-/// Policy, known flows, ICMP errors, and else the closest reason.
+/// Policy, known flows, ICMP errors, and else the closest reason. `local`: it is for this host; `quick`: it is plain IPv4, and
+/// where its flow goes on as nearly all do, that is seen in line.
 #[inline(always)]
-fn judge<F, T>(frame: &mut F, tables: &T, packet: &Packet, ends: (Leaf, Leaf), local: bool) -> Decision
+fn judge<F, T>(
+    frame: &mut F,
+    tables: &T,
+    packet: &Packet,
+    ends: (Leaf, Leaf),
+    (local, quick): (bool, bool),
+) -> Decision
 where
     F: Quoting,
     T: Flows,
@@ -114,12 +123,12 @@ where
         if verdict.tftp() {
             tables.expect(&Question::of(tables, packet, ends, Origin::Transit, verdict));
         }
-        if !local {
+        if !local && (!quick || flows::is_to_note(tables, packet)) {
             tables.initiate(&Question::of(tables, packet, ends, Origin::Transit, verdict));
         }
         return policy::admitted(verdict);
     }
-    if let Some(verdict) = flows::known(tables, packet, ends, Origin::Transit) {
+    if let Some(verdict) = flows::known(tables, packet, ends, Origin::Transit, quick) {
         return Decision::by(Reason::Return, verdict);
     }
     if packet.is(Traits::ICMP_ERROR) {

@@ -18,7 +18,7 @@ const FIRST_FRESH_PORT: u32 = 1024;
 /// [`super::Flows::go_on`], in line.
 #[inline(always)]
 pub fn go_on<T: Tables>(tables: &T, question: &Question) -> u64 {
-    let (key, from_is_high) = Key::of(question.protocol(), question.from(), question.to());
+    let (key, from_is_high) = question.key();
     let Some(mut found) = find(tables, Table::Answered, &key) else { return ABSENT };
     let from_initiator = found.meta.initiator_high() == from_is_high;
     // What an initiator sends is the policy's to admit, save where the policy cannot know the port.
@@ -47,7 +47,7 @@ pub fn go_on<T: Tables>(tables: &T, question: &Question) -> u64 {
 /// [`super::Flows::answer`], in line.
 #[inline(always)]
 pub fn answer<T: Tables>(tables: &T, question: &Question) -> u64 {
-    let (key, from_is_high) = Key::of(question.protocol(), question.from(), question.to());
+    let (key, from_is_high) = question.key();
     let Some(mut found) = find(tables, Table::Pending, &key) else { return ABSENT };
     // An announcement has port 0 in the place of one that nobody knows yet.
     if found.meta.is_of(Origin::Expected) || found.meta.initiator_high() == from_is_high {
@@ -100,7 +100,7 @@ pub fn expected<T: Tables>(tables: &T, question: &Question) -> u64 {
     if verdict == UNKNOWN {
         return UNKNOWN;
     }
-    let (key, from_is_high) = Key::of(question.protocol(), question.from(), question.to());
+    let (key, from_is_high) = question.key();
     let meta = Meta::new(State::Half, Origin::Expected, !from_is_high, tables.slot().generation);
     let made = insert(tables, Table::Answered, &key, Record { meta, verdict: Verdict(verdict as u32), note });
     if made && !from_any {
@@ -162,7 +162,7 @@ fn leaves_freely<T: Tables>(tables: &T, found: &Found<T::Entry>) -> bool {
 /// is not asked about: what it admits needs no recall, and the others wait for a packet of their own.
 #[inline(always)]
 pub fn recall<T: Tables>(tables: &T, question: &Question) -> u64 {
-    let (key, _) = Key::of(question.protocol(), question.from(), question.to());
+    let (key, _) = question.key();
     let found = match find(tables, Table::Answered, &key) {
         None => find(tables, Table::Pending, &key),
         found => found,

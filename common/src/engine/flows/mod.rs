@@ -10,12 +10,14 @@ mod key;
 mod known;
 mod lines;
 mod ports;
+mod quick;
 pub mod stored;
 mod track;
 
 pub use super::audit::{Refusal, pardon};
 pub use datagram::{recall as recall_datagram, remember as remember_datagram};
 pub use known::{answer, expected, go_on, recall};
+pub(super) use quick::is_to_note;
 pub use track::{expect, initiate};
 
 use crate::address::Address;
@@ -23,6 +25,8 @@ use crate::layout::entry::Origin;
 use crate::layout::{Leaf, Verdict};
 use crate::packet::{Packet, Traits};
 use crate::tables::Tables;
+
+use key::{Endpoint, Key};
 
 /// What the flow tables are asked about a packet. Flat and without padding, because the programs pass it to
 /// functions that the verifier checks on their own.
@@ -118,14 +122,20 @@ impl Question {
 
     /// Where the packet comes from, as the flow tables name it.
     #[inline(always)]
-    const fn from(&self) -> key::Endpoint {
-        key::Endpoint { address: self.source, port: self.source_port() }
+    const fn from(&self) -> Endpoint {
+        Endpoint { address: self.source, port: self.source_port() }
     }
 
     /// Where the packet goes to, as the flow tables name it.
     #[inline(always)]
-    const fn to(&self) -> key::Endpoint {
-        key::Endpoint { address: self.destination, port: asked_port(Traits(self.traits), self.ports) }
+    const fn to(&self) -> Endpoint {
+        Endpoint { address: self.destination, port: asked_port(Traits(self.traits), self.ports) }
+    }
+
+    /// The key of the packet's flow, and whether where it comes from came out as the key's second end.
+    #[inline(always)]
+    fn key(&self) -> (Key, bool) {
+        Key::of(self.protocol(), self.from(), self.to())
     }
 }
 
@@ -213,18 +223,26 @@ pub trait Flows: Tables + Sized {
 }
 
 /// The verdict of the known flow that a packet between two leaves (source, destination) belongs to, or `None`. A read
-/// or two of a table of ports spare most packets the rest.
+/// or two of a table of ports spare most packets the rest. `quick`: it is plain IPv4, and where it goes on as nearly all
+/// do, that is seen in line.
 #[inline(always)]
 pub(super) fn known<T: Flows>(
     tables: &T,
     packet: &Packet,
     leaves: (Leaf, Leaf),
     origin: Origin,
+    quick: bool,
 ) -> Option<Verdict> {
     if packet.is(Traits(Traits::ONE_WAY.0 | Traits::ECHO_REQUEST.0)) {
         return None;
     }
     let answers = ports::alive(tables, packet.traits, asked_port(packet.traits, packet.ports));
+    if quick
+        && answers
+        && let Some(verdict) = quick::verdict(tables, packet)
+    {
+        return Some(verdict);
+    }
     // What an initiator sends goes by a known flow only where the policy cannot know the port: after TFTP's requests, which
     // are this host's own or the policy's.
     let fresh_ports = origin == Origin::Own || tables.slot().directory.fresh_ports != 0;
@@ -233,15 +251,21 @@ pub(super) fn known<T: Flows>(
     if !answers && !goes_on {
         return None;
     }
-    let mut question = Question::of(tables, packet, leaves, origin, Verdict::NONE);
+    known_in_general(tables, Question::of(tables, packet, leaves, origin, Verdict::NONE), answers)
+}
+
+/// The same of any packet whose port some flow has; `answers` says whether the initiator's is where it goes to.
+#[inline(always)]
+fn known_in_general<T: Flows>(tables: &T, mut question: Question, answers: bool) -> Option<Verdict> {
+    let may_be_expected = answers && question.is(Traits::UDP);
     let mut verdict = tables.go_on(&question);
     if verdict == ABSENT {
         verdict = tables.answer(&question);
     }
-    if verdict == ABSENT && answers && packet.is(Traits::UDP) {
+    if verdict == ABSENT && may_be_expected {
         verdict = tables.expected(&question);
     }
-    if verdict == ABSENT && answers && packet.is(Traits::UDP) {
+    if verdict == ABSENT && may_be_expected {
         question.answers_broadcast = 1;
         verdict = tables.expected(&question);
     }

@@ -16,7 +16,7 @@ pub(super) const OWN_REQUEST: u32 = 1 << 16;
 /// [`super::Flows::initiate`], in line.
 #[inline(always)]
 pub fn initiate<T: Tables>(tables: &T, question: &Question) {
-    let (key, from_is_high) = Key::of(question.protocol(), question.from(), question.to());
+    let (key, from_is_high) = question.key();
     if let Some(mut found) = find(tables, Table::Answered, &key) {
         if !(question.is(Traits::OPENS) && found.meta.is_in(State::Closing)) {
             // Of which generation it is stays as it was: the answer is judged again, and gets the name it has by now.
