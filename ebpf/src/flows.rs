@@ -12,7 +12,8 @@ use cmgate_common::tables::Tables as _;
 
 use crate::frame::XdpFrame;
 use crate::maps;
-use crate::tables::{Maps, ReadOnly};
+use crate::read_only::ReadOnly;
+use crate::tables::Maps;
 
 /// Who asks: each program has its place in the map, so that none can come between another's question and answer.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod flows;
 mod frame;
 mod general;
 mod maps;
+mod read_only;
 mod shadow;
 mod tables;
 
@@ -34,7 +35,8 @@ use cmgate_common::tables::Tables as _;
 use crate::account::{EGRESS, INGRESS};
 use crate::flows::Asker;
 use crate::frame::{SkbFrame, XdpFrame};
-use crate::tables::{Maps, ReadOnly};
+use crate::read_only::ReadOnly;
+use crate::tables::Maps;
 
 /// Judges every frame that comes in.
 #[xdp(frags)]

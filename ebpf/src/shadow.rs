@@ -17,7 +17,8 @@ use crate::account::{self, EGRESS, INGRESS, Sample};
 use crate::flows::Asker;
 use crate::frame::{SkbFrame, XdpFrame};
 use crate::maps;
-use crate::tables::{Maps, ReadOnly};
+use crate::read_only::ReadOnly;
+use crate::tables::Maps;
 
 /// Puts where the shadow's program finds it what was decided.
 #[inline(always)]

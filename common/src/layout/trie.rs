@@ -139,7 +139,7 @@ impl Node {
     #[inline(always)]
     #[must_use]
     pub const fn offset(self) -> u32 {
-        self.0 & (Self::KIND - 1 & !Self::SHIFT)
+        self.0 & (Self::KIND - 1) & !Self::SHIFT
     }
 
     /// How many bits of an address it takes: 4 or 8.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use cmgate::datapath::{Hook, IdleTimes};
-use cmgate_common::reason::Reason;
+use cmgate_common::reason::{Decision, Reason};
 use cmgate_tests::dice::Dice;
 use cmgate_tests::frames::Dump;
 use cmgate_tests::gate::{Backend, Compiled, InMemory, Kernel, Written};
@@ -127,7 +127,7 @@ impl<'a> World<'a> {
             let went_on = self.kernel.run(hook, row, frame)?;
             ensure!(goes_on == went_on, "{said:?} lets it go on: {goes_on}; the program: {went_on}");
         }
-        Ok(decision.map(|decision| decision.reason()))
+        Ok(decision.map(Decision::reason))
     }
 }
 
