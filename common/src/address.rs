@@ -1,5 +1,7 @@
 //! One address type for both families: 128 bits, IPv4 as `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2).
 
+use crate::opaque::Opaque;
+
 /// An IPv4 or IPv6 address, as two host-order halves, so that the programs compare and shift whole registers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
@@ -35,6 +37,14 @@ impl Address {
     #[must_use]
     pub const fn v4_bits(self) -> u32 {
         self.lo as u32
+    }
+
+    /// The same address, made whole where this is called: a program would make one of an IPv4 packet beforehand for all that
+    /// may ask for it, and nearly no packet comes to that.
+    #[inline(always)]
+    #[must_use]
+    pub fn made_here<O: Opaque + ?Sized>(self, opaque: &O) -> Self {
+        Self { hi: self.hi, lo: self.lo >> 32 << 32 | u64::from(opaque.forget_half(self.lo as u32)) }
     }
 
     /// Whether this is an IPv4 address.

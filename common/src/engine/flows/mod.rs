@@ -73,8 +73,8 @@ impl Question {
         verdict: Verdict,
     ) -> Self {
         Self {
-            source: packet.source,
-            destination: packet.destination,
+            source: packet.source.made_here(tables),
+            destination: packet.destination.made_here(tables),
             traits: packet.traits.0,
             ports: packet.ports,
             source_leaf: source.0,
