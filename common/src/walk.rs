@@ -4,7 +4,7 @@ use std::vec::Vec;
 
 use crate::layout::Leaf;
 use crate::layout::image::{
-    Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Node, ROOT4, ROOT6, host_bucket,
+    Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Node, ROOT4, ROOT6, host_bucket, joined,
 };
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
@@ -114,8 +114,7 @@ fn hosts(words: &[u32], directory: &Directory) -> Vec<Border> {
         let words = usize::try_from(start).ok().and_then(|start| words.get(start..)).unwrap_or_default();
         let Ok((hosts, _)) = HostBucket::ref_from_prefix(words.as_bytes()) else { break };
         for place in 0..HOSTS_PER_BUCKET {
-            let half = |[lower, upper]: [u32; 2]| u64::from(lower) | u64::from(upper) << 32;
-            let (hi, lo) = (half(hosts.hi[place]), half(hosts.lo[place]));
+            let (hi, lo) = (joined(hosts.hi[place]), joined(hosts.lo[place]));
             let here = host_bucket(hi, lo, directory.hosts6_seed, directory.hosts6_mask) == bucket;
             let first = (0..HOSTS_PER_BUCKET).find(|place| hosts.holds(*place, hi, lo)) == Some(place);
             if here && first {

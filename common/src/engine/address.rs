@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::layout::Leaf;
 use crate::layout::image::{
-    HOST_BUCKET, HOSTS_PER_BUCKET, InterfaceRule, Kind, Node, ROOT4, ROOT6, host_bucket,
+    HOST_BUCKET, HOSTS_PER_BUCKET, InterfaceRule, Kind, Node, ROOT4, ROOT6, host_bucket, joined,
 };
 use crate::packet::{Packet, Traits};
 use crate::reason::Reason;
@@ -19,9 +19,6 @@ pub fn classify<T: Tables>(tables: &T, address: Address, v4: bool) -> Leaf {
 /// tells.
 #[inline(always)]
 pub(super) fn classify_own<T: Tables>(tables: &T, address: Address, v4: bool) -> Leaf {
-    const fn joined([lower, upper]: [u32; 2]) -> u64 {
-        lower as u64 | (upper as u64) << 32
-    }
     let directory = &tables.slot().directory;
     if v4 {
         let bits = address.v4_bits();

@@ -277,6 +277,13 @@ impl InterfaceRule {
     pub const WORDS: u32 = 2;
 }
 
+/// 64 bits of an IPv6 address, whose lower word stands first.
+#[inline(always)]
+#[must_use]
+pub const fn joined([lower, upper]: [u32; 2]) -> u64 {
+    lower as u64 | (upper as u64) << 32
+}
+
 /// A bucket of single IPv6 addresses: one cache line. Each address stands in the same place of all three fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -302,9 +309,6 @@ impl HostBucket {
     #[inline(always)]
     #[must_use]
     pub const fn holds(&self, place: usize, hi: u64, lo: u64) -> bool {
-        const fn joined([lower, upper]: [u32; 2]) -> u64 {
-            lower as u64 | (upper as u64) << 32
-        }
         (joined(self.hi[place]) ^ hi | joined(self.lo[place]) ^ lo) == 0 && self.leaf[place] != 0
     }
 }

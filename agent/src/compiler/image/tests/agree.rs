@@ -169,7 +169,7 @@ proptest! {
     fn main_addresses_have_the_leaves_of_the_tries(policy in policies()) {
         let image = build(&policy).unwrap();
         let Directory { main4, main4_leaf, main6, main6_leaf, .. } = image.directory;
-        let [hi, lo] = main6.map(|[lower, upper]| u128::from(upper) << 32 | u128::from(lower));
+        let [hi, lo] = main6.map(|half| u128::from(joined(half)));
         let judge = Judge::of(image);
         let main = [(Ipv4Addr::from(main4).into(), main4_leaf), (Ipv6Addr::from(hi << 64 | lo).into(), main6_leaf)];
         for (main, leaf) in main {

@@ -1,6 +1,7 @@
 //! What is answered in line is held against what is answered in general, over random tables and packets.
 
 use crate::address::Address;
+use crate::draw::prefixes::Numbers;
 use crate::engine::flows::{Flows, Question, known_in_general, quick, stored};
 use crate::layout::control::{Slot, Timeouts};
 use crate::layout::entry::{HALF, Line, Meta, Origin, State, Table, WAYS, moment, word};
@@ -28,15 +29,11 @@ const PORTS: [u16; 4] = [0, 443, 50_000, u16::MAX];
 /// An address and a port.
 type End = (Address, u16);
 
-/// Marsaglia's xorshift.
-struct Dice(u64);
+struct Dice(Numbers);
 
 impl Dice {
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) % bound
+        self.0.below(bound)
     }
 
     fn one_in(&mut self, bound: u64) -> bool {
@@ -146,7 +143,7 @@ fn contents(tables: &Memory) -> Vec<u64> {
 
 #[test]
 fn what_is_answered_in_line_is_answered_in_general() {
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut dice = Dice(Numbers::new(0));
     let (mut answered, mut settled) = (0, 0);
     for _ in 0..1000 {
         let (tables, lines) = tables(&mut dice);
@@ -183,7 +180,7 @@ fn what_is_answered_in_line_is_answered_in_general() {
 /// A flow that nothing is special about is answered in line, and by nothing else than what it is.
 #[test]
 fn nearly_every_answer_is_given_in_line() {
-    let mut dice = Dice(1);
+    let mut dice = Dice(Numbers::new(1));
     for _ in 0..1000 {
         let packet = dice.packet();
         if packet.is(Traits(Traits::OPENS.0 | Traits::CLOSES.0)) || packet.source == packet.destination {
