@@ -10,6 +10,7 @@ use crate::layout::control::{PORTS, Slot};
 use crate::layout::counters::Stat;
 use crate::layout::entry::{HALF, Half, Line, Meta, Table, WAYS, word};
 use crate::layout::image::HostBucket;
+use crate::layout::tag::TAGS;
 use crate::opaque::Opaque;
 use crate::tables::{Entry, Places, Tables};
 
@@ -30,6 +31,7 @@ pub struct Memory {
     pending: Lines,
     answered: Lines,
     fragments: Lines,
+    tags: Vec<Shared>,
     ports: RefCell<Vec<u64>>,
     stats: RefCell<[u64; Stat::COUNT as usize]>,
 }
@@ -43,7 +45,8 @@ impl Memory {
     #[must_use]
     pub fn new(slot: Slot, words: Vec<u32>, capacity: usize) -> Self {
         assert!(capacity.is_power_of_two() && capacity >= 4, "{capacity} is not a power of two of 4 or more");
-        let table = || (0..2 * capacity).map(|_| Rc::new(Cell::new(Half::default()))).collect();
+        let halves = |number| (0..number).map(|_| Rc::new(Cell::new(Half::default()))).collect();
+        let table = || halves(2 * capacity);
         Self {
             slot,
             words,
@@ -51,6 +54,7 @@ impl Memory {
             pending: table(),
             answered: table(),
             fragments: table(),
+            tags: halves(capacity / TAGS),
             ports: RefCell::new(vec![0; PORTS as usize]),
             stats: RefCell::default(),
         }
@@ -93,6 +97,7 @@ impl Memory {
             let (near, far) = self.halves(table);
             near.iter().chain(far).for_each(|half| half.set(Half::default()));
         }
+        self.tags.iter().for_each(|tags| tags.set(Half::default()));
         // All of a table of four are one flow's ways.
         if let ([near, ..], [far, ..]) = self.halves(table) {
             let line = stored::heard_at(line, self.now.get());
@@ -158,6 +163,10 @@ impl Tables for Memory {
 
     fn far(&self, table: Table, set: u32) -> Option<Self::Set> {
         shares(self.halves(table).1, set)
+    }
+
+    fn tags(&self, place: u32) -> Option<Shared> {
+        self.tags.get(place as usize).cloned()
     }
 
     fn port_noted(&self, index: u32) -> bool {

@@ -52,6 +52,9 @@ pub trait Tables: Opaque {
     /// The far halves of a table's set; `None` past its end.
     fn far(&self, table: Table, set: u32) -> Option<Self::Set>;
 
+    /// The four [tags](crate::layout::tag) at a place; `None` past the end. There are as many tags as entries of answered flows.
+    fn tags(&self, place: u32) -> Option<Self::Entry>;
+
     /// Whether a flow may have this initiator's port; see [`crate::engine::flows`].
     fn port_noted(&self, index: u32) -> bool;
 
@@ -74,7 +77,7 @@ pub trait Places {
     fn at(&self, way: u32) -> Self::Entry;
 }
 
-/// Half an entry, shared with other CPUs.
+/// Half an entry, or the tags at a place: four words, shared with other CPUs.
 pub trait Entry {
     /// Reads a word, from memory each time.
     fn load(&self, word: usize) -> u64;

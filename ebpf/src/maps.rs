@@ -10,6 +10,7 @@ use cmgate_common::layout::counters::{
 use cmgate_common::layout::entry::Set;
 use cmgate_common::layout::image::Page;
 use cmgate_common::layout::shadow::{self, Disagreement, Handed};
+use cmgate_common::layout::tag::Tags;
 use cmgate_common::packet::Found;
 
 use crate::flows::Asker;
@@ -49,6 +50,9 @@ pub static PENDING: Array<Set, 2, MMAPABLE> = Array::new();
 /// Flows with an answer.
 #[btf_map]
 pub static ANSWERED: Array<Set, 2, MMAPABLE> = Array::new();
+/// What was found of flows a moment ago.
+#[btf_map]
+pub static RECENT: Array<Tags, 1, MMAPABLE> = Array::new();
 /// Ports of first fragments.
 #[btf_map]
 pub static FRAGMENTS: Array<Set, 2, MMAPABLE> = Array::new();

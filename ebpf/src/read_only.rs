@@ -82,6 +82,11 @@ impl Tables for ReadOnly {
     }
 
     #[inline(always)]
+    fn tags(&self, place: u32) -> Option<ReadOnlyEntry> {
+        self.0.tags(place).map(ReadOnlyEntry)
+    }
+
+    #[inline(always)]
     fn port_noted(&self, index: u32) -> bool {
         self.0.port_noted(index)
     }

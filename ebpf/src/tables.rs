@@ -271,6 +271,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn tags(&self, place: u32) -> Option<MapEntry> {
+        NonNull::new(maps::RECENT.get_ptr_mut(place)?.cast()).map(MapEntry)
+    }
+
+    #[inline(always)]
     fn port_noted(&self, index: u32) -> bool {
         let port = self.port(index);
         // SAFETY: it points into the map's one value; volatile because others write it.
@@ -324,13 +329,13 @@ impl Places for MapSet {
     }
 }
 
-/// Half an entry of a flow table, shared with other CPUs and with the agent.
+/// Half an entry of a flow table, or the tags at a place; shared with other CPUs and with the agent.
 pub struct MapEntry(NonNull<u64>);
 
 impl Entry for MapEntry {
     #[inline(always)]
     fn load(&self, word: usize) -> u64 {
-        // SAFETY: half an entry has `HALF` words and the engine names no other; volatile because other CPUs write them.
+        // SAFETY: half an entry has `HALF` words, as tags do, and the engine names no other; volatile because other CPUs write them.
         unsafe { read_volatile(self.0.as_ptr().add(word)) }
     }
 

@@ -41,7 +41,9 @@ fn two_processors_judge_as_fast_as_one() -> Result<()> {
 /// What every processor may write without another noticing is a value of its own. Of all other memory, packets that are
 /// denied or admitted by policy write nothing, and answers nothing but what is kept of flows.
 fn only_flows_are_written_where_all_see_it() -> Result<()> {
-    for (name, written) in processors::NAMES.into_iter().zip([&[][..], &[], &["ANSWERED", "CONTROL"]]) {
+    for (name, written) in
+        processors::NAMES.into_iter().zip([&[][..], &[], &["ANSWERED", "CONTROL", "RECENT"]])
+    {
         let judging = processors::judging(name)?;
         let before = shared_maps(judging.root())?;
         ensure!(before.contains_key("TABLES") && before.contains_key("CONTROL"), "{:?}", before.keys());

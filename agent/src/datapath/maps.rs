@@ -13,6 +13,7 @@ use cmgate_common::layout::counters::{
 use cmgate_common::layout::entry::{HALF, Set, WAYS, WORDS};
 use cmgate_common::layout::image::{MOST_PAGES, Page};
 use cmgate_common::layout::shadow::{self, Disagreement};
+use cmgate_common::layout::tag;
 
 use super::pins::Pins;
 use super::shared::{Shared, Word};
@@ -32,6 +33,9 @@ pub struct Spec {
     entries: Entries,
 }
 
+/// Tags in a value of the kernel's array.
+const TAGS: u32 = tag::TAGS as u32;
+
 /// Values of the kernel's array that make a set of [`WAYS`] entries.
 const HALVES: u32 = (WORDS / HALF) as u32;
 
@@ -43,13 +47,15 @@ enum Entries {
     Images,
     /// The halves of as many flows as are wanted: a power of two, of [`WAYS`] or more.
     Lines,
+    /// As many tags as [`ANSWERED`] has entries.
+    Tags,
 }
 
 const fn spec(name: &'static str, kind: MapType, value: usize, flags: u32, entries: Entries) -> Spec {
     Spec { name, kind, value, flags, entries }
 }
 
-use Entries::{Fixed, Images, Lines};
+use Entries::{Fixed, Images, Lines, Tags};
 
 /// The control block.
 pub const CONTROL: Spec = spec("CONTROL", MapType::Array, size_of::<Control>(), MMAPABLE, Fixed(1));
@@ -61,6 +67,8 @@ pub const PENDING: Spec = spec("PENDING", MapType::Array, size_of::<Set>(), MMAP
 pub const ANSWERED: Spec = spec("ANSWERED", MapType::Array, size_of::<Set>(), MMAPABLE, Lines);
 /// First fragments.
 pub const FRAGMENTS: Spec = spec("FRAGMENTS", MapType::Array, size_of::<Set>(), MMAPABLE, Lines);
+/// What was found of flows a moment ago.
+pub const RECENT: Spec = spec("RECENT", MapType::Array, size_of::<tag::Tags>(), MMAPABLE, Tags);
 /// Counters by outcome, of each hook and row.
 pub const OUTCOMES: Spec =
     spec("OUTCOMES", MapType::PerCpuArray, size_of::<RowCounts>(), 0, Fixed(HOOKS * INTERFACES));
@@ -89,12 +97,13 @@ pub const LOGS: Spec = spec("AYA_LOGS", MapType::RingBuf, 0, 0, Fixed(1 << 17));
 pub const DIRECT: [&Spec; 2] = [&TABLES, &CONTROL];
 
 /// All of them.
-pub const ALL: [&Spec; 14] = [
+pub const ALL: [&Spec; 15] = [
     &CONTROL,
     &TABLES,
     &PENDING,
     &ANSWERED,
     &FRAGMENTS,
+    &RECENT,
     &OUTCOMES,
     &FLOWS,
     &NAMES,
@@ -162,6 +171,7 @@ impl Room {
             (Lines, "PENDING") => self.pending / WAYS * HALVES,
             (Lines, "ANSWERED") => self.answered / WAYS * HALVES,
             (Lines, _) => self.fragments / WAYS * HALVES,
+            (Tags, _) => self.answered / TAGS,
         }
     }
 
@@ -188,6 +198,7 @@ impl Spec {
         match self.entries {
             Images => info.value_size() / self.value as u32,
             Fixed(_) => info.max_entries(),
+            Tags => info.max_entries() * TAGS,
             Lines => info.max_entries() / HALVES * WAYS,
         }
     }
@@ -218,6 +229,9 @@ impl Spec {
                 "1".to_owned(),
                 format!("{} times a power of two", SLOTS * page),
             ),
+            Tags => {
+                (entries.is_power_of_two() && value == page, "a power of two".to_owned(), page.to_string())
+            }
             Lines => (
                 entries >= HALVES && entries.is_power_of_two() && value == page,
                 "a power of two".to_owned(),

@@ -267,7 +267,7 @@ impl IdleTimes {
             fragment: ticks(self.fragment),
             expectation: ticks(self.expectation),
             broadcast: ticks(self.broadcast),
-            freshness: ticks(Duration::from_secs(1)),
+            window: ticks(Duration::from_secs(1)).next_power_of_two().ilog2(),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! interfaces, under the generation that rules: they count, and they remember flows.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cmgate_common::layout::control::{Flags, Slot};
@@ -145,6 +145,7 @@ impl Datapath {
         for table in [&maps::PENDING, &maps::ANSWERED, &maps::FRAGMENTS] {
             Lines::open(table, &self.pins)?.clear();
         }
+        self.forget_tags()?;
         self.control.forget_ports();
         Ok(())
     }
@@ -159,6 +160,12 @@ impl Datapath {
         for table in [&maps::PENDING, &maps::ANSWERED, &maps::FRAGMENTS] {
             Lines::open(table, &self.pins)?.age(ticks);
         }
+        self.forget_tags()
+    }
+
+    fn forget_tags(&self) -> Result<(), Error> {
+        let (tags, _) = maps::RECENT.shared::<AtomicU64>(&self.pins.map(maps::RECENT.name))?;
+        tags.words().iter().for_each(|tag| tag.store(0, Ordering::Relaxed));
         Ok(())
     }
 }

@@ -55,7 +55,7 @@ impl Judge {
             fragment: entry,
             expectation: entry,
             broadcast: entry,
-            freshness: 0,
+            window: 0,
         };
         // What leaves is judged even where it may leave freely: the answer names the flow.
         let slot =

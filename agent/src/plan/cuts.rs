@@ -230,7 +230,7 @@ impl Engine {
             fragment: long,
             expectation: long,
             broadcast: long,
-            freshness: 0,
+            window: 0,
         };
         // Another generation than any entry's, so that each is judged again.
         let slot = Slot { generation: u32::MAX, flags: side.flags, directory: *side.directory, timeouts };

@@ -46,7 +46,7 @@ where
     }
     // Whatever is no unicast address of somebody is this host's, among others' or alone.
     let local = !destination.is(Kind::Unicast);
-    let decision = judge(frame, tables, &packet, (source, destination), (local, v4)).forgotten(tables);
+    let decision = judge(frame, tables, &packet, (source, destination), (local, true)).forgotten(tables);
     if decision.admits() {
         return Some(decision);
     }
@@ -95,7 +95,7 @@ fn is_local(destination: Leaf) -> bool {
     destination.is(Kind::Own) || destination.is_shared()
 }
 
-/// Policy, known flows, ICMP errors, and else the closest reason. `local`: it is for this host; `quick`: it is plain IPv4, and
+/// Policy, known flows, ICMP errors, and else the closest reason. `local`: it is for this host; `plain`: it is a plain one, and
 /// where its flow goes on as nearly all do, that is seen in line.
 #[inline(always)]
 fn judge<F, T>(
@@ -103,7 +103,7 @@ fn judge<F, T>(
     tables: &T,
     packet: &Packet,
     ends: (Leaf, Leaf),
-    (local, quick): (bool, bool),
+    (local, plain): (bool, bool),
 ) -> Decision
 where
     F: Quoting,
@@ -123,12 +123,12 @@ where
         if verdict.tftp() {
             tables.expect(&Question::of(tables, packet, ends, Origin::Transit, verdict));
         }
-        if !local && (!quick || flows::is_to_note(tables, packet)) {
+        if !(local || plain && flows::is_noted(tables, packet)) {
             tables.initiate(&Question::of(tables, packet, ends, Origin::Transit, verdict));
         }
         return policy::admitted(verdict);
     }
-    if let Some(verdict) = flows::known(tables, packet, ends, Origin::Transit, quick) {
+    if let Some(verdict) = flows::known(tables, packet, ends, Origin::Transit, plain) {
         return Decision::by(Reason::Return, verdict);
     }
     if packet.is(Traits::ICMP_ERROR) {

@@ -125,7 +125,23 @@ pub struct Timeouts {
     pub expectation: u32,
     /// Answers from any address to a broadcast or multicast request.
     pub broadcast: u32,
-    /// How much older than now an entry's last packet may look before it is written again: a second or so keeps
-    /// the cache line shared between CPUs.
-    pub freshness: u32,
+    /// That a flow is alive is noted once in a window of `1 << window` ticks, at most 31: a second or so keeps its cache line
+    /// shared between CPUs.
+    pub window: u32,
+}
+
+impl Timeouts {
+    /// The number of the window at a time in ticks.
+    #[inline(always)]
+    #[must_use]
+    pub const fn window_at(&self, ticks: u64) -> u64 {
+        ticks.wrapping_shr(self.window)
+    }
+
+    /// Ticks of a window.
+    #[inline(always)]
+    #[must_use]
+    pub const fn window_length(&self) -> u32 {
+        1_u32.wrapping_shl(self.window)
+    }
 }

@@ -69,6 +69,13 @@ pub const fn idle(now: u64, seen: u32) -> u64 {
     if moments < u32::MAX - AHEAD { moments as u64 * MOMENT } else { 0 }
 }
 
+/// Whether a moment is of another window of `1 << window` ticks than `now`.
+#[inline(always)]
+#[must_use]
+pub const fn is_of_another_window(now: u64, seen: u32, window: u32) -> bool {
+    ((moment(now) ^ seen) as u64 * MOMENT).wrapping_shr(window) != 0
+}
+
 /// How far a flow has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
@@ -113,10 +120,6 @@ impl Meta {
     const PROTOCOL: u32 = 40;
     const VERSION_ONE: u64 = 1 << 48;
     const VERSION: u64 = !(Self::VERSION_ONE - 1);
-    /// Whether it can be read, and its [`State`].
-    pub const STAGE: u64 = Self::USED | Self::BUSY | Self::STATE;
-    /// The generation that judged it, and which end its initiator is.
-    pub const JUDGED: u64 = 0xffff_ffff << 8 | Self::INITIATOR_HIGH;
     /// What it says of the entry's key.
     pub const KEY: u64 = 0xff << Self::PROTOCOL | Self::FAR;
 
@@ -134,14 +137,6 @@ impl Meta {
     pub const fn unanswered(origin: u32, initiator_high: bool, generation: u32) -> Self {
         let side = if initiator_high { Self::INITIATOR_HIGH } else { 0 };
         Self(Self::USED | (origin as u64 & 3) << 3 | side | (generation as u64) << 8)
-    }
-
-    /// An open entry as [`Self::STAGE`] and [`Self::JUDGED`] have it. `low`: all ones where the initiator is the first endpoint
-    /// of the key, else 0.
-    #[inline(always)]
-    #[must_use]
-    pub const fn open(low: u64, generation: u32) -> Self {
-        Self(Self::USED | (State::Open as u64) << 1 | !low & Self::INITIATOR_HIGH | (generation as u64) << 8)
     }
 
     /// The key's part of it: the protocol, and whether the key goes on in the far half.

@@ -190,6 +190,8 @@ impl Verdict {
     pub const BROADCAST: u32 = 1 << 19;
     const AUDITED: u32 = 1 << 20;
     const ORIGIN: u32 = 3 << 16;
+    /// The flow's number, and who admitted it.
+    pub const NAME: u32 = Self::ORIGIN | (Self::FLOWS - 1);
 
     /// A verdict of a flow's number, who admitted it, and [`Self::TFTP`] or [`Self::BROADCAST`].
     #[must_use]

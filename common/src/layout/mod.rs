@@ -6,12 +6,13 @@ pub mod entry;
 pub mod image;
 pub mod probe;
 pub mod shadow;
+pub mod tag;
 mod trie;
 
 pub use image::{Leaf, Verdict};
 
 /// Version of everything in this module; part of the path the maps are pinned under.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Generations that have room side by side: enforced, fall-back, and candidate or shadow.
 pub const SLOTS: u32 = 3;

@@ -157,6 +157,6 @@ fn in_milliseconds(idle: &IdleTimes) -> Timeouts {
         fragment: milliseconds(idle.fragment),
         expectation: milliseconds(idle.expectation),
         broadcast: milliseconds(idle.broadcast),
-        freshness: milliseconds(Duration::from_secs(1)),
+        window: milliseconds(Duration::from_secs(1)).next_power_of_two().ilog2(),
     }
 }

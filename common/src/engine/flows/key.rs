@@ -2,8 +2,6 @@
 
 use crate::address::Address;
 use crate::layout::entry::{Line, Meta, word};
-use crate::opaque::Opaque;
-use crate::packet::Packet;
 use crate::tables::Entry;
 
 use super::Question;
@@ -30,6 +28,18 @@ pub(super) struct Key {
 /// Words of the far half.
 const FAR: usize = 3;
 
+/// What words are multiplied by for a hash, in turns.
+pub(super) const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;
+/// See [`FIRST`].
+pub(super) const SECOND: u64 = 0xbf58_476d_1ce4_e5b9;
+
+/// A step of a hash, of which no two words have the same result: `by` is odd.
+#[inline(always)]
+pub(super) const fn mixed(word: u64, by: u64) -> u64 {
+    let product = word.wrapping_mul(by);
+    product ^ product >> 32
+}
+
 impl Key {
     /// The key of two ends, and whether the first came out as its second.
     #[inline(always)]
@@ -38,26 +48,6 @@ impl Key {
             (one.address.hi, one.address.lo, one.port) > (other.address.hi, other.address.lo, other.port);
         let (low, high) = if swap { (other, one) } else { (one, other) };
         (Self::between(protocol, low.address, high.address, low.port | high.port << 16), swap)
-    }
-
-    /// The same between the ends of a packet of IPv4, TCP or UDP: all ones where its source came out as the second, else 0.
-    /// Without a branch, which nobody could foretell of a relay's packets.
-    #[inline(always)]
-    pub(super) fn of_v4<O: Opaque + ?Sized>(opaque: &O, packet: &Packet) -> (Self, u64) {
-        let end = |address: Address, port: u32| u64::from(address.v4_bits()) << 16 | u64::from(port);
-        let one = end(packet.source, packet.ports >> 16);
-        let other = end(packet.destination, packet.ports & 0xffff);
-        // The compiler would make a branch of it, if it saw.
-        let swap = (opaque.forget(other.wrapping_sub(one)) as i64 >> 63) as u64;
-        let change = (one ^ other) & swap;
-        let (low, high) = (one ^ change, other ^ change);
-        let key = Self {
-            mark: Meta::key(packet.protocol(), false),
-            addresses: low >> 16 | high >> 16 << 32,
-            ports: low as u32 & 0xffff | (high as u32) << 16,
-            far: [0; FAR],
-        };
-        (key, swap)
     }
 
     /// The key of a fragmented datagram: direction counts, and the identification stands for the ports.
@@ -121,21 +111,14 @@ impl Key {
     /// can choose flows that share a place.
     #[inline(always)]
     pub(super) fn hash(&self, seed: u64) -> u32 {
-        const A: u64 = 0x9e37_79b9_7f4a_7c15;
-        const B: u64 = 0xbf58_476d_1ce4_e5b9;
-        #[inline(always)]
-        const fn mixed(word: u64, by: u64) -> u64 {
-            let product = word.wrapping_mul(by);
-            product ^ product >> 32
-        }
-        let mut hash = mixed(self.addresses ^ seed, A);
-        hash = mixed(hash ^ u64::from(self.ports) ^ self.mark.0, B);
+        let mut hash = mixed(self.addresses ^ seed, FIRST);
+        hash = mixed(hash ^ u64::from(self.ports) ^ self.mark.0, SECOND);
         if self.is_far() {
             for word in self.far {
-                hash = mixed(hash ^ word, A);
+                hash = mixed(hash ^ word, FIRST);
             }
         }
-        (hash.wrapping_mul(B) >> 32) as u32
+        (hash.wrapping_mul(SECOND) >> 32) as u32
     }
 
     /// Whether it goes on in the far half.
@@ -148,13 +131,9 @@ impl Key {
     /// of them is one more for the verifier to follow.
     #[inline(always)]
     pub(super) fn near_difference<E: Entry>(&self, meta: Meta, near: &E) -> u64 {
-        (meta.key_of().0 ^ self.mark.0) | self.ends_difference(near)
-    }
-
-    /// 0 where an entry has its last 32 bits of both addresses, and its ports.
-    #[inline(always)]
-    pub(super) fn ends_difference<E: Entry>(&self, near: &E) -> u64 {
-        (near.load(word::ADDRESSES) ^ self.addresses) | (near.load(word::PORTS) ^ u64::from(self.ports)) << 32
+        (meta.key_of().0 ^ self.mark.0)
+            | (near.load(word::ADDRESSES) ^ self.addresses)
+            | (near.load(word::PORTS) ^ u64::from(self.ports)) << 32
     }
 
     /// 0 where an entry has its far half. Written for IPv4, too, whose far half is 0.

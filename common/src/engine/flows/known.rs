@@ -9,8 +9,9 @@ use crate::tables::{Entry, Tables};
 
 use super::key::{Endpoint, Key};
 use super::lines::{Found, Record, find, insert, touch};
+use super::recent::Asked;
 use super::track::OWN_REQUEST;
-use super::{ABSENT, Question, UNKNOWN, ports};
+use super::{ABSENT, Question, UNKNOWN, ports, recent};
 
 /// Fresh ports are above the reserved ones (RFC 6335, 6).
 const FIRST_FRESH_PORT: u32 = 1024;
@@ -40,6 +41,9 @@ pub fn go_on<T: Tables>(tables: &T, question: &Question) -> u64 {
             question,
             if from_initiator { question.source_port() } else { question.to().port },
         );
+    }
+    if !from_initiator {
+        recent::keep(tables, question, Asked::Answers, found.meta, Verdict(verdict as u32));
     }
     verdict
 }

@@ -3,7 +3,7 @@
 use crate::layout::Verdict;
 use crate::layout::control::Timeouts;
 use crate::layout::counters::Stat;
-use crate::layout::entry::{Meta, Origin, State, Table, WAYS, idle, moment, word};
+use crate::layout::entry::{Meta, Origin, State, Table, WAYS, idle, is_of_another_window, moment, word};
 use crate::packet::protocol;
 use crate::tables::{Entry, Places, Tables};
 
@@ -73,7 +73,7 @@ pub(super) fn set_of(hash: u32, mask: u32) -> u32 {
 
 /// The set that a key's entry stands in, as the tables number them.
 #[inline(always)]
-pub(super) fn home<T: Tables>(tables: &T, table: Table, key: &Key) -> u32 {
+fn home<T: Tables>(tables: &T, table: Table, key: &Key) -> u32 {
     set_of(key.hash(tables.seed()), tables.mask(table)) / WAYS
 }
 
@@ -188,13 +188,13 @@ fn worth<T: Tables>(
     }
 }
 
-/// Notes that an entry had a packet, if its last one was a while ago; says whether it was.
+/// Notes that an entry had a packet, the first in this window; says whether it was.
 #[inline(always)]
 pub(super) fn touch<T: Tables>(tables: &T, entry: &T::Entry) -> bool {
     let now = tables.now();
-    let stale = idle(now, entry.load(word::SEEN) as u32) > u64::from(tables.slot().timeouts.freshness);
-    if stale {
+    let first = is_of_another_window(now, entry.load(word::SEEN) as u32, tables.slot().timeouts.window);
+    if first {
         entry.store_lower(word::SEEN, moment(now));
     }
-    stale
+    first
 }

@@ -10,14 +10,14 @@ mod key;
 mod known;
 mod lines;
 mod ports;
-mod quick;
+mod recent;
 pub mod stored;
 mod track;
 
 pub use super::audit::{Refusal, pardon};
 pub use datagram::{recall as recall_datagram, remember as remember_datagram};
 pub use known::{answer, expected, go_on, recall};
-pub(super) use quick::is_to_note;
+pub(super) use recent::is_noted;
 pub use track::{expect, initiate};
 
 use crate::address::Address;
@@ -223,23 +223,23 @@ pub trait Flows: Tables + Sized {
 }
 
 /// The verdict of the known flow that a packet between two leaves (source, destination) belongs to, or `None`. A read
-/// or two of a table of ports spare most packets the rest. `quick`: it is plain IPv4, and where it goes on as nearly all
-/// do, that is seen in line.
+/// or two of a table of ports spare most packets the rest. `plain`: it is a plain one, and where its like was found a moment
+/// ago, that is seen in line.
 #[inline(always)]
 pub(super) fn known<T: Flows>(
     tables: &T,
     packet: &Packet,
     leaves: (Leaf, Leaf),
     origin: Origin,
-    quick: bool,
+    plain: bool,
 ) -> Option<Verdict> {
     if packet.is(Traits(Traits::ONE_WAY.0 | Traits::ECHO_REQUEST.0)) {
         return None;
     }
     let answers = ports::alive(tables, packet.traits, asked_port(packet.traits, packet.ports));
-    if quick
+    if plain
         && answers
-        && let Some(verdict) = quick::verdict(tables, packet)
+        && let Some(verdict) = recent::verdict(tables, packet)
     {
         return Some(verdict);
     }

@@ -35,7 +35,7 @@ pub(super) fn note<T: Tables>(tables: &T, question: &Question, port: u32) {
     let timeouts = &tables.slot().timeouts;
     let longest = if traits.has(Traits::TCP) { timeouts.tcp_established } else { timeouts.udp };
     let until = tables.now() + u64::from(longest) + u64::from(timeouts.unanswered);
-    if tables.port_until(place) + u64::from(timeouts.freshness) < until {
+    if tables.port_until(place) + u64::from(timeouts.window_length()) < until {
         tables.keep_port(place, until);
     }
 }

@@ -8,7 +8,8 @@ use crate::tables::Tables;
 
 use super::key::{Endpoint, Key};
 use super::lines::{Record, find, insert, touch};
-use super::{Question, ports};
+use super::recent::Asked;
+use super::{Question, ports, recent};
 
 /// Set in an expectation's note where its request was this host's own rather than one the policy admitted.
 pub(super) const OWN_REQUEST: u32 = 1 << 16;
@@ -25,7 +26,8 @@ pub fn initiate<T: Tables>(tables: &T, question: &Question) {
             } else if found.meta.is_in(State::Half) && !question.is(Traits::OPENS) {
                 found.becomes(found.meta.in_state(State::Open));
             }
-            return go_on(tables, question, &found.entry);
+            go_on(tables, question, &found.entry);
+            return recent::keep(tables, question, Asked::Noted, found.meta, Verdict::NONE);
         }
         // The port is used again: the new connection has to be answered itself.
         found.becomes(Meta::FREE);
