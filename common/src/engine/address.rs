@@ -20,13 +20,24 @@ pub fn classify<T: Tables>(tables: &T, address: Address, v4: bool) -> Leaf {
 #[inline(always)]
 pub(super) fn classify_own<T: Tables>(tables: &T, address: Address, v4: bool) -> Leaf {
     let directory = &tables.slot().directory;
+    if !is_main(tables, address, v4) {
+        classify(tables, address, v4)
+    } else if v4 {
+        Leaf(directory.main4_leaf)
+    } else {
+        Leaf(directory.main6_leaf)
+    }
+}
+
+/// Whether it is this host's main address.
+#[inline(always)]
+pub(super) fn is_main<T: Tables>(tables: &T, address: Address, v4: bool) -> bool {
+    let directory = &tables.slot().directory;
     if v4 {
-        let bits = address.v4_bits();
-        if bits == directory.main4 { Leaf(directory.main4_leaf) } else { classify4(tables, bits) }
+        address.v4_bits() == directory.main4
     } else {
         let [hi, lo] = directory.main6.map(joined);
-        let is_main = (hi ^ address.hi) | (lo ^ address.lo) == 0;
-        if is_main { Leaf(directory.main6_leaf) } else { classify6(tables, address) }
+        (hi ^ address.hi) | (lo ^ address.lo) == 0
     }
 }
 

@@ -94,7 +94,7 @@ fn judge<T: Flows>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf)
         remember(tables, &Question::of(tables, packet, ends, Origin::Own, verdict), destination, verdict);
         return policy::admitted(verdict);
     }
-    if let Some(verdict) = flows::known(tables, packet, ends, Origin::Own, false) {
+    if let Some(verdict) = flows::known(tables, packet, ends, Origin::Own) {
         return Decision::by(Reason::Return, verdict);
     }
     Decision::of(policy::denied(tables, packet, ends, pair))

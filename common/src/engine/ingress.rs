@@ -3,12 +3,12 @@
 use crate::layout::entry::Origin;
 use crate::layout::image::Kind;
 use crate::layout::{Leaf, Verdict};
-use crate::packet::{self, Packet, Parsed, Traits};
+use crate::packet::{Packet, Parsed, Traits};
 use crate::reason::{Decision, Reason};
 
 use super::flows::{self, Flows, Question, UNKNOWN};
 use super::related::Quoting;
-use super::{address, always, audit, fragments, policy};
+use super::{address, always, audit, fragments, plain, policy};
 
 /// Judges a frame that came in on the interface in `row` of the counters.
 #[inline(always)]
@@ -17,40 +17,10 @@ where
     F: Quoting,
     T: Flows,
 {
-    let decision = match packet::untagged(frame) {
-        Some(true) => ordinary(frame, tables, true),
-        Some(false) => ordinary(frame, tables, false),
-        None => None,
-    };
-    match decision {
+    match plain::judge(frame, tables) {
         Some(decision) => decision,
         None => in_general(frame, tables, row),
     }
-}
-
-/// What is decided in general, too, about a plain packet of this family from somebody to somebody, as nearly all are. No
-/// question is asked here whose answer that settles: once for each family, because that answers some more.
-#[inline(always)]
-fn ordinary<F, T>(frame: &mut F, tables: &T, v4: bool) -> Option<Decision>
-where
-    F: Quoting,
-    T: Flows,
-{
-    let packet = packet::plain(frame, v4)?;
-    // At which depth of the trie a leaf stands must not make ways of their own.
-    let source = address::classify(tables, packet.source, v4).forgotten(tables);
-    let destination = address::classify_own(tables, packet.destination, v4).forgotten(tables);
-    let bound = tables.slot().directory.bound != 0;
-    if bound || !address::are_ordinary(source, destination) || packet.source == packet.destination {
-        return None;
-    }
-    // Whatever is no unicast address of somebody is this host's, among others' or alone.
-    let local = !destination.is(Kind::Unicast);
-    let decision = judge(frame, tables, &packet, (source, destination), (local, true)).forgotten(tables);
-    if decision.admits() {
-        return Some(decision);
-    }
-    Some(audit::pardoned(tables, &packet, (source, destination), Origin::Transit, decision))
 }
 
 /// Judges any frame.
@@ -77,9 +47,7 @@ where
         Err(reason) => (source, Decision::of(reason)),
         Ok(source) if orphan => (source, Decision::of(Reason::Fragment)),
         Ok(source) if always => (source, Decision::of(Reason::Always)),
-        Ok(source) => {
-            (source, judge(frame, tables, &packet, (source, destination), (is_local(destination), false)))
-        }
+        Ok(source) => (source, judge(frame, tables, &packet, (source, destination))),
     };
     let decision = decision.forgotten(tables);
     if decision.admits() {
@@ -89,27 +57,16 @@ where
     audit::pardoned(tables, &packet, (source, destination), Origin::Transit, decision)
 }
 
-/// Whether a packet to there is for this host, among others or alone.
+/// Policy, known flows, ICMP errors, and else the closest reason.
 #[inline(always)]
-fn is_local(destination: Leaf) -> bool {
-    destination.is(Kind::Own) || destination.is_shared()
-}
-
-/// Policy, known flows, ICMP errors, and else the closest reason. `local`: it is for this host; `plain`: it is a plain one, and
-/// where its flow goes on as nearly all do, that is seen in line.
-#[inline(always)]
-fn judge<F, T>(
-    frame: &mut F,
-    tables: &T,
-    packet: &Packet,
-    ends: (Leaf, Leaf),
-    (local, plain): (bool, bool),
-) -> Decision
+fn judge<F, T>(frame: &mut F, tables: &T, packet: &Packet, ends: (Leaf, Leaf)) -> Decision
 where
     F: Quoting,
     T: Flows,
 {
     let (source, destination) = ends;
+    // For this host, among others' or alone.
+    let local = destination.is(Kind::Own) || destination.is_shared();
     if !local && (destination.is(Kind::LinkLocal) || !tables.slot().flags.transit()) {
         return Decision::of(Reason::NotLocal);
     }
@@ -123,12 +80,12 @@ where
         if verdict.tftp() {
             tables.expect(&Question::of(tables, packet, ends, Origin::Transit, verdict));
         }
-        if !(local || plain && flows::is_noted(tables, packet)) {
+        if !local {
             tables.initiate(&Question::of(tables, packet, ends, Origin::Transit, verdict));
         }
         return policy::admitted(verdict);
     }
-    if let Some(verdict) = flows::known(tables, packet, ends, Origin::Transit, plain) {
+    if let Some(verdict) = flows::known(tables, packet, ends, Origin::Transit) {
         return Decision::by(Reason::Return, verdict);
     }
     if packet.is(Traits::ICMP_ERROR) {

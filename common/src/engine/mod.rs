@@ -11,6 +11,7 @@ mod egress;
 pub mod flows;
 mod fragments;
 mod ingress;
+mod plain;
 pub mod policy;
 pub mod related;
 

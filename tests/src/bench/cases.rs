@@ -8,7 +8,7 @@ use cmgate_common::draw::{self, Kind};
 use cmgate_common::reason::Reason;
 
 use super::filters::Filter;
-use super::packets::{ACK, SYN, client, datagram, opening, segment};
+use super::packets::{ACK, SYN, client, datagram, segment};
 use super::site::{self, BEHIND, HOST, machine};
 use crate::large::Large;
 
@@ -252,8 +252,8 @@ fn denied_anywhere6(prefixes: u32) -> [Case; 2] {
 
 /// Packets of known flows, one of them at random.
 fn known(flows: u32) -> Vec<Case> {
-    let [_, answer, _] = opening(0);
     let (address, port) = client(0);
+    let answer = segment(BEHIND.0.into(), address, (443, port), ACK);
     let draw = draws(Kind::Flows, 0, PLAIN.site.networks(), flows);
     let case = |name, packet, draw, reason| Case {
         name,

@@ -23,7 +23,7 @@ const FRAMES_OF_GENERATION: usize = 3_000;
 
 /// Entries of each flow table: so many more than flows that no place is fought for, because whose loses there hangs on
 /// the hash's secret.
-const ROOM: usize = 1 << 18;
+pub const ROOM: usize = 1 << 18;
 
 /// Whether the kernel runs the program of a hook on a frame. Of one that leaves it wants more than an Ethernet header,
 /// and the IP header whole; the engine makes no flow of what is shorter.
@@ -38,7 +38,8 @@ fn is_run(hook: Hook, frame: &[u8]) -> bool {
     frame.len() >= least
 }
 
-const WORLDS: [(&str, Written<'static>); 8] = [
+/// Hosts of all kinds.
+pub const WORLDS: [(&str, Written<'static>); 8] = [
     ("a host", HOST),
     ("a host in audit mode", AUDIT),
     ("a host that lets out its own alone", CLOSED),

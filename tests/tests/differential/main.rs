@@ -5,6 +5,7 @@
 
 mod engines;
 mod traffic;
+mod ways;
 
 use std::process::ExitCode;
 
@@ -16,6 +17,7 @@ use cmgate_tests::suite::Suite;
 fn main() -> ExitCode {
     Suite::new()
         .test("the_programs_say_what_the_engine_says", &[Need::Root, Need::Bpffs], || engines::agree(seed()?))
+        .test("a_frame_is_judged_alike_on_either_way", &[], || ways::agree(seed()?))
         .test("the_engine_says_what_the_lines_say", &[], the_engine_says_what_the_lines_say)
         .run()
 }

@@ -9,7 +9,7 @@ use crate::tables::{Entry, Tables};
 
 use super::key::{Endpoint, Key};
 use super::lines::{Found, Record, find, insert, touch};
-use super::recent::Asked;
+use super::recent::Side;
 use super::track::OWN_REQUEST;
 use super::{ABSENT, Question, UNKNOWN, ports, recent};
 
@@ -43,7 +43,7 @@ pub fn go_on<T: Tables>(tables: &T, question: &Question) -> u64 {
         );
     }
     if !from_initiator {
-        recent::keep(tables, question, Asked::Answers, found.meta, Verdict(verdict as u32));
+        recent::keep(tables, question, Side::Responder, found.meta, Verdict(verdict as u32));
     }
     verdict
 }

@@ -17,7 +17,7 @@ mod track;
 pub use super::audit::{Refusal, pardon};
 pub use datagram::{recall as recall_datagram, remember as remember_datagram};
 pub use known::{answer, expected, go_on, recall};
-pub(super) use recent::is_noted;
+pub(super) use recent::{Side, verdict as found_recently};
 pub use track::{expect, initiate};
 
 use crate::address::Address;
@@ -222,41 +222,47 @@ pub trait Flows: Tables + Sized {
     }
 }
 
-/// The verdict of the known flow that a packet between two leaves (source, destination) belongs to, or `None`. A read
-/// or two of a table of ports spare most packets the rest. `plain`: it is a plain one, and where its like was found a moment
-/// ago, that is seen in line.
+/// Whether a flow may be known that a packet answers: a read of a table of ports, which spares most packets the rest.
+#[inline(always)]
+pub(super) fn may_answer<T: Tables>(tables: &T, packet: &Packet) -> bool {
+    ports::alive(tables, packet.traits, asked_port(packet.traits, packet.ports))
+}
+
+/// Whether a flow may be known that a packet goes on with from its initiator's side.
+#[inline(always)]
+pub(super) fn may_go_on<T: Tables>(tables: &T, packet: &Packet) -> bool {
+    ports::alive(tables, packet.traits, packet.ports >> 16)
+}
+
+/// Whether a packet from its initiator's side may need a known flow to be admitted: only where the policy cannot know the port,
+/// after TFTP's requests, which are this host's own or the policy's.
+#[inline(always)]
+pub(super) fn may_need_flow<T: Tables>(tables: &T, packet: &Packet, origin: Origin) -> bool {
+    let fresh_ports = origin == Origin::Own || tables.slot().directory.fresh_ports != 0;
+    fresh_ports && packet.is(Traits::UDP) && may_go_on(tables, packet)
+}
+
+/// The verdict of the known flow that a packet between two leaves (source, destination) belongs to, or `None`.
 #[inline(always)]
 pub(super) fn known<T: Flows>(
     tables: &T,
     packet: &Packet,
     leaves: (Leaf, Leaf),
     origin: Origin,
-    plain: bool,
 ) -> Option<Verdict> {
     if packet.is(Traits(Traits::ONE_WAY.0 | Traits::ECHO_REQUEST.0)) {
         return None;
     }
-    let answers = ports::alive(tables, packet.traits, asked_port(packet.traits, packet.ports));
-    if plain
-        && answers
-        && let Some(verdict) = recent::verdict(tables, packet)
-    {
-        return Some(verdict);
-    }
-    // What an initiator sends goes by a known flow only where the policy cannot know the port: after TFTP's requests, which
-    // are this host's own or the policy's.
-    let fresh_ports = origin == Origin::Own || tables.slot().directory.fresh_ports != 0;
-    let goes_on =
-        fresh_ports && packet.is(Traits::UDP) && ports::alive(tables, packet.traits, packet.ports >> 16);
-    if !answers && !goes_on {
+    let answers = may_answer(tables, packet);
+    if !answers && !may_need_flow(tables, packet, origin) {
         return None;
     }
-    known_in_general(tables, Question::of(tables, packet, leaves, origin, Verdict::NONE), answers)
+    by_flow(tables, Question::of(tables, packet, leaves, origin, Verdict::NONE), answers)
 }
 
-/// The same of any packet whose port some flow has; `answers` says whether the initiator's is where it goes to.
+/// The same of a packet whose port some flow has; `answers` says whether the initiator's is where it goes to.
 #[inline(always)]
-fn known_in_general<T: Flows>(tables: &T, mut question: Question, answers: bool) -> Option<Verdict> {
+fn by_flow<T: Flows>(tables: &T, mut question: Question, answers: bool) -> Option<Verdict> {
     let may_be_expected = answers && question.is(Traits::UDP);
     let mut verdict = tables.go_on(&question);
     if verdict == ABSENT {

@@ -1,5 +1,5 @@
 //! What nearly every packet of a known flow comes to: one like it was found in the table of flows a moment ago. That is
-//! remembered by a [`Tag`] of eight bytes, where an entry has 32 or 64, and read in line and without a question.
+//! remembered by a [`Tag`] of eight bytes, where an entry has 32 or 64, and read in line, before anything else is asked.
 //!
 //! A tag is written where a flow that is open has been found, judged by the generation that rules and noted to be alive, and is
 //! believed until the window of time ends, a second or so. So each flow is asked for in general once in a window; what opens or
@@ -11,7 +11,7 @@
 
 use crate::address::Address;
 use crate::layout::Verdict;
-use crate::layout::entry::{Meta, State, Table};
+use crate::layout::entry::{Meta, Origin, State, Table};
 use crate::layout::tag::{TAGS, Tag};
 use crate::opaque::Opaque;
 use crate::packet::{Packet, Traits};
@@ -21,38 +21,28 @@ use super::Question;
 use super::key::{FIRST, SECOND, mixed};
 use super::lines;
 
-/// What was asked about a packet.
+/// Where a packet comes from.
 #[derive(Clone, Copy)]
 #[repr(u64)]
-pub(super) enum Asked {
-    /// Which flow it answers.
-    Answers = 0,
-    /// Whether its flow, which the policy admits, is noted.
-    Noted = 1 << 40,
+pub(in crate::engine) enum Side {
+    /// It answers its flow.
+    Responder = 0,
+    /// It goes on with its flow, which the policy admits.
+    Initiator = 1 << 40,
 }
 
 /// SYN may begin another flow between these ends, and answers to it are noted, as is FIN or RST.
 const CHANGES: Traits = Traits(Traits::OPENS.0 | Traits::ACCEPTS.0 | Traits::CLOSES.0);
 
-/// The verdict of the flow that a plain packet answers, where that was found in this window.
+/// The verdict of the flow that a plain packet belongs to, where that was found in this window. Of one that comes in, from this
+/// side, over an interface that may be any.
 #[inline(always)]
-pub(super) fn verdict<T: Tables>(tables: &T, packet: &Packet) -> Option<Verdict> {
-    found(tables, packet, Asked::Answers)
-}
-
-/// Whether [`super::Flows::initiate`] has nothing to write about a plain packet.
-#[inline(always)]
-pub(in crate::engine) fn is_noted<T: Tables>(tables: &T, packet: &Packet) -> bool {
-    found(tables, packet, Asked::Noted).is_some()
-}
-
-#[inline(always)]
-fn found<T: Tables>(tables: &T, packet: &Packet, asked: Asked) -> Option<Verdict> {
+pub(in crate::engine) fn verdict<T: Tables>(tables: &T, packet: &Packet, side: Side) -> Option<Verdict> {
     if packet.is(CHANGES) {
         return None;
     }
     let ends = [packet.source, packet.destination];
-    let hash = hash(tables, ends, packet.is_v4(), about(packet.traits, packet.ports, asked));
+    let hash = hash(tables, ends, packet.is_v4(), about(packet.traits, packet.ports, side));
     let tag = Tag::new(hash, tables.slot().timeouts.window_at(tables.now()));
     for home in homes(tables, hash) {
         let tags = tables.tags(home)?;
@@ -70,21 +60,22 @@ fn found<T: Tables>(tables: &T, packet: &Packet, asked: Asked) -> Option<Verdict
 }
 
 /// Remembers what was found about the packet that a question is about, of a flow that was answered and has been noted to be
-/// alive: if it holds for as long as a tag is believed.
+/// alive: if it holds for as long as a tag is believed. Of what leaves, nothing: what came in with its ends would be forged.
 #[inline(always)]
-pub(super) fn keep<T: Tables>(tables: &T, question: &Question, asked: Asked, meta: Meta, verdict: Verdict) {
-    if !T::WRITES || !meta.is_in(State::Open) {
+pub(super) fn keep<T: Tables>(tables: &T, question: &Question, side: Side, meta: Meta, verdict: Verdict) {
+    if !T::WRITES || question.origin != Origin::Transit as u32 || !meta.is_in(State::Open) {
         return;
     }
     let timeouts = &tables.slot().timeouts;
-    // What passed by an audited allow is asked about each time; and a flow must not die within the window.
+    // What passed by an audited allow, or announces an answer, is asked about each time; and a flow must not die within the
+    // window.
     let life = lines::lifetime(timeouts, Table::Answered, meta, verdict);
-    if verdict.is_audited() || life < timeouts.window_length() {
+    if verdict.is_audited() || verdict.tftp() || life < timeouts.window_length() {
         return;
     }
     let ends = [question.source, question.destination];
     let v4 = question.source.is_v4() && question.destination.is_v4();
-    let hash = hash(tables, ends, v4, about(Traits(question.traits), question.ports, asked));
+    let hash = hash(tables, ends, v4, about(Traits(question.traits), question.ports, side));
     let window = timeouts.window_at(tables.now());
     let tag = Tag::new(hash, window).finding(verdict);
     let [first, second] = homes(tables, hash);
@@ -112,10 +103,10 @@ pub(super) fn keep<T: Tables>(tables: &T, question: &Question, asked: Asked, met
     }
 }
 
-/// Protocol, ports, and what is asked.
+/// Side, protocol, and ports.
 #[inline(always)]
-const fn about(traits: Traits, ports: u32, asked: Asked) -> u64 {
-    asked as u64 | (traits.protocol() as u64) << 32 | ports as u64
+const fn about(traits: Traits, ports: u32, side: Side) -> u64 {
+    side as u64 | (traits.protocol() as u64) << 32 | ports as u64
 }
 
 /// The secret, when and under which generation it is, both addresses, and the rest. Each goes through a multiplication of its

@@ -8,7 +8,7 @@ use crate::tables::Tables;
 
 use super::key::{Endpoint, Key};
 use super::lines::{Record, find, insert, touch};
-use super::recent::Asked;
+use super::recent::Side;
 use super::{Question, ports, recent};
 
 /// Set in an expectation's note where its request was this host's own rather than one the policy admitted.
@@ -27,7 +27,7 @@ pub fn initiate<T: Tables>(tables: &T, question: &Question) {
                 found.becomes(found.meta.in_state(State::Open));
             }
             go_on(tables, question, &found.entry);
-            return recent::keep(tables, question, Asked::Noted, found.meta, Verdict::NONE);
+            return recent::keep(tables, question, Side::Initiator, found.meta, Verdict(question.verdict));
         }
         // The port is used again: the new connection has to be answered itself.
         found.becomes(Meta::FREE);

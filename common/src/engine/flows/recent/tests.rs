@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use crate::address::Address;
 use crate::draw::prefixes::Numbers;
-use crate::engine::flows::{Flows, Question, known_in_general, recent, stored};
+use crate::engine::flows::recent::Side;
+use crate::engine::flows::{Flows, Question, by_flow, recent, stored};
 use crate::layout::control::{Slot, Timeouts};
 use crate::layout::entry::{HALF, Line, Meta, Origin, State, Table, WAYS, moment, word};
 use crate::layout::image::Bank;
@@ -169,25 +170,27 @@ fn what_was_found_a_moment_ago_is_found_in_general() {
             };
             let question = question(&tables, &packet);
             // Of what was found before, the flow may have been pushed out or closed since.
-            let remembered = recent::verdict(&tables, &packet).is_some();
+            let remembered = recent::verdict(&tables, &packet, Side::Responder).is_some();
             assert!(!remembered || asked.contains(&tuple(&packet)), "{packet:?}");
-            if let Some(general) = known_in_general(&tables, question, true) {
+            if let Some(general) = by_flow(&tables, question, true) {
                 asked.insert(tuple(&packet));
                 let before = contents(&tables);
-                if let (false, Some(verdict)) = (remembered, recent::verdict(&tables, &packet)) {
+                if let (false, Some(verdict)) =
+                    (remembered, recent::verdict(&tables, &packet, Side::Responder))
+                {
                     assert_eq!(verdict, general, "{packet:?}");
-                    assert_eq!(known_in_general(&tables, question, true), Some(general), "{packet:?}");
+                    assert_eq!(by_flow(&tables, question, true), Some(general), "{packet:?}");
                     assert_eq!(contents(&tables), before, "{packet:?}");
                     answered += 1;
                 }
             }
-            let remembered = recent::is_noted(&tables, &packet);
+            let remembered = recent::verdict(&tables, &packet, Side::Initiator).is_some();
             assert!(!remembered || told.contains(&tuple(&packet)), "{packet:?}");
             if dice.one_in(2) {
                 tables.initiate(&question);
                 told.insert(tuple(&packet));
                 let before = contents(&tables);
-                if !remembered && recent::is_noted(&tables, &packet) {
+                if !remembered && recent::verdict(&tables, &packet, Side::Initiator).is_some() {
                     tables.initiate(&question);
                     assert_eq!(contents(&tables), before, "{packet:?}");
                     noted += 1;
@@ -224,13 +227,16 @@ fn an_open_flow_is_asked_for_once() {
     let mut dice = Dice(Numbers::new(1));
     for _ in 0..1000 {
         let (tables, packet) = answered(&mut dice, Verdict(5));
-        assert_eq!(recent::verdict(&tables, &packet), None, "{packet:?}");
-        assert!(!recent::is_noted(&tables, &packet), "{packet:?}");
-        assert_eq!(known_in_general(&tables, question(&tables, &packet), true), Some(Verdict(5)));
-        assert_eq!(recent::verdict(&tables, &packet), Some(Verdict(5)), "{packet:?}");
-        assert!(!recent::is_noted(&tables, &packet), "only what it answers was asked");
+        assert_eq!(recent::verdict(&tables, &packet, Side::Responder), None, "{packet:?}");
+        assert!(!recent::verdict(&tables, &packet, Side::Initiator).is_some(), "{packet:?}");
+        assert_eq!(by_flow(&tables, question(&tables, &packet), true), Some(Verdict(5)));
+        assert_eq!(recent::verdict(&tables, &packet, Side::Responder), Some(Verdict(5)), "{packet:?}");
+        assert!(
+            !recent::verdict(&tables, &packet, Side::Initiator).is_some(),
+            "only what it answers was asked"
+        );
         tables.initiate(&question(&tables, &packet));
-        assert!(recent::is_noted(&tables, &packet), "{packet:?}");
+        assert!(recent::verdict(&tables, &packet, Side::Initiator).is_some(), "{packet:?}");
     }
 }
 
@@ -238,38 +244,38 @@ fn an_open_flow_is_asked_for_once() {
 fn it_is_asked_for_again_in_the_next_window_and_under_the_next_generation() {
     let mut dice = Dice(Numbers::new(2));
     let (mut tables, packet) = answered(&mut dice, Verdict(5));
-    let ask = |tables: &Memory| known_in_general(tables, question(tables, &packet), true);
+    let ask = |tables: &Memory| by_flow(tables, question(tables, &packet), true);
     let window = u64::from(TIMEOUTS.window_length());
     assert!(tables.now().is_multiple_of(window));
     assert_eq!(ask(&tables), Some(Verdict(5)));
     tables.advance(window - 1);
-    assert_eq!(recent::verdict(&tables, &packet), Some(Verdict(5)));
+    assert_eq!(recent::verdict(&tables, &packet, Side::Responder), Some(Verdict(5)));
     tables.advance(1);
-    assert_eq!(recent::verdict(&tables, &packet), None);
+    assert_eq!(recent::verdict(&tables, &packet, Side::Responder), None);
     assert_eq!(ask(&tables), Some(Verdict(5)));
-    assert_eq!(recent::verdict(&tables, &packet), Some(Verdict(5)));
+    assert_eq!(recent::verdict(&tables, &packet, Side::Responder), Some(Verdict(5)));
     // Nobody asked in between: a window of the same parity is another one, too.
     tables.advance(2 * window);
-    assert_eq!(recent::verdict(&tables, &packet), None);
+    assert_eq!(recent::verdict(&tables, &packet, Side::Responder), None);
     tables.advance(0);
     let slot = Slot { generation: GENERATION + 1, timeouts: TIMEOUTS, ..Slot::default() };
     tables.publish(slot, Vec::new());
-    assert_eq!(recent::verdict(&tables, &packet), None);
+    assert_eq!(recent::verdict(&tables, &packet, Side::Responder), None);
     // Nothing admits it by now, for there is no policy.
     assert_eq!(ask(&tables), None);
-    assert_eq!(recent::verdict(&tables, &packet), None);
+    assert_eq!(recent::verdict(&tables, &packet, Side::Responder), None);
 }
 
 #[test]
 fn what_opens_or_closes_a_flow_is_asked_about_each_time() {
     let mut dice = Dice(Numbers::new(3));
     let (tables, packet) = answered(&mut dice, Verdict(5));
-    assert_eq!(known_in_general(&tables, question(&tables, &packet), true), Some(Verdict(5)));
+    assert_eq!(by_flow(&tables, question(&tables, &packet), true), Some(Verdict(5)));
     tables.initiate(&question(&tables, &packet));
     for flag in [Traits::OPENS, Traits::ACCEPTS, Traits::ABORTS, Traits(u32::from(tcp::FIN) << 20)] {
         let said = Packet { traits: Traits(packet.traits.0 | flag.0), ..packet };
-        assert_eq!(recent::verdict(&tables, &said), None, "{flag:?}");
-        assert!(!recent::is_noted(&tables, &said), "{flag:?}");
+        assert_eq!(recent::verdict(&tables, &said, Side::Responder), None, "{flag:?}");
+        assert!(!recent::verdict(&tables, &said, Side::Initiator).is_some(), "{flag:?}");
     }
 }
 
@@ -281,11 +287,11 @@ fn nothing_is_remembered_of_short_lives_nor_of_audited_allows() {
     let short = TIMEOUTS.window_length() - 1;
     let timeouts = Timeouts { udp: short, tcp_established: short, ..TIMEOUTS };
     tables.publish(Slot { generation: GENERATION, timeouts, ..Slot::default() }, Vec::new());
-    assert_eq!(known_in_general(&tables, question(&tables, &packet), true), Some(Verdict(5)));
-    assert_eq!(recent::verdict(&tables, &packet), None);
+    assert_eq!(by_flow(&tables, question(&tables, &packet), true), Some(Verdict(5)));
+    assert_eq!(recent::verdict(&tables, &packet, Side::Responder), None);
     let (tables, packet) = answered(&mut dice, Verdict::audited(3));
-    assert_eq!(known_in_general(&tables, question(&tables, &packet), true), None);
-    assert_eq!(recent::verdict(&tables, &packet), None);
+    assert_eq!(by_flow(&tables, question(&tables, &packet), true), None);
+    assert_eq!(recent::verdict(&tables, &packet, Side::Responder), None);
 }
 
 /// Flows that are not open yet change with their packets.
@@ -302,10 +308,14 @@ fn nothing_is_remembered_of_flows_that_are_not_open() {
                 entry.store(word::META, meta.in_state(state).0);
             }
         }
-        let found = known_in_general(&tables, question(&tables, &packet), true);
+        let found = by_flow(&tables, question(&tables, &packet), true);
         assert_eq!(found, Some(Verdict(5)));
         let opened = state == State::Half && packet.is(Traits::TCP) && !packet.is(Traits::ACCEPTS);
-        assert_eq!(recent::verdict(&tables, &packet).is_some(), opened, "{state:?} {packet:?}");
+        assert_eq!(
+            recent::verdict(&tables, &packet, Side::Responder).is_some(),
+            opened,
+            "{state:?} {packet:?}"
+        );
     }
 }
 
@@ -322,11 +332,11 @@ fn flows_that_share_places_are_not_taken_for_each_other() {
     for (number, packet) in packets.iter().enumerate() {
         let meta = Meta::new(State::Open, Origin::Own, true, GENERATION);
         let question = question(&tables, packet);
-        recent::keep(&tables, &question, recent::Asked::Answers, meta, Verdict(number as u32));
+        recent::keep(&tables, &question, Side::Responder, meta, Verdict(number as u32));
         tables.advance(1);
     }
     for (number, packet) in packets.iter().enumerate() {
-        if let Some(verdict) = recent::verdict(&tables, packet) {
+        if let Some(verdict) = recent::verdict(&tables, packet, Side::Responder) {
             assert_eq!(verdict, Verdict(number as u32));
             found += 1;
         }
