@@ -4,7 +4,8 @@ use std::vec::Vec;
 
 use crate::layout::Leaf;
 use crate::layout::image::{
-    Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Node, ROOT4, ROOT6, host_bucket, joined,
+    Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Node, ROOT4, ROOT6, STEM6, Stem, host_bucket,
+    joined,
 };
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
@@ -33,6 +34,7 @@ pub fn v4(words: &[u32]) -> Vec<Interval> {
 pub fn v6(words: &[u32], directory: &Directory) -> Vec<Interval> {
     let mut walk = Walk { words, bits: 128, borders: Vec::new() };
     walk.table(ROOT6.into(), 0, 0, 16);
+    walk.put_stem(directory.stem);
     walk.put_hosts(&hosts(words, directory));
     walk.intervals()
 }
@@ -62,6 +64,26 @@ impl Walk<'_> {
             } else {
                 push(&mut self.borders, (at, Leaf(word)));
             }
+        }
+    }
+
+    /// Lets what begins with the stem have the leaves behind it.
+    fn put_stem(&mut self, stem: Stem) {
+        let length = stem.length().min(Stem::LONGEST);
+        let first = u128::from(stem.first()) << 64;
+        let last = first | u128::MAX >> length;
+        let around = std::mem::take(&mut self.borders);
+        let before = around.partition_point(|border| border.0 < first);
+        let (until, after) = around.split_at(around.partition_point(|border| border.0 <= last));
+        self.borders.extend_from_slice(&around[..before]);
+        self.table(STEM6.into(), first, length, 16);
+        if let (Some(next), Some((_, leaf))) = (last.checked_add(1), until.last())
+            && after.first().is_none_or(|border| border.0 != next)
+        {
+            push(&mut self.borders, (next, *leaf));
+        }
+        for border in after {
+            push(&mut self.borders, *border);
         }
     }
 

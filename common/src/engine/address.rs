@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::layout::Leaf;
 use crate::layout::image::{
-    HOST_BUCKET, HOSTS_PER_BUCKET, InterfaceRule, Kind, Node, ROOT4, ROOT6, host_bucket, joined,
+    HOST_BUCKET, HOSTS_PER_BUCKET, InterfaceRule, Kind, Node, ROOT4, ROOT6, STEM6, Stem, host_bucket, joined,
 };
 use crate::packet::{Packet, Traits};
 use crate::reason::Reason;
@@ -74,8 +74,16 @@ fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
             return Leaf(hosts.leaf[place]);
         }
     }
-    let mut word = tables.word(u64::from(ROOT6) + (address.hi >> 48));
-    let (mut rest, mut behind) = (address.hi << 16 | address.lo >> 48, address.lo << 16);
+    // What does not begin with the stem begins with one of no bits.
+    let (mut table, mut stem) = (STEM6, directory.stem);
+    let mut next = stem.next(address.hi);
+    if next > u64::from(u16::MAX) {
+        (table, stem) = (ROOT6, Stem::NONE);
+        next = stem.next(address.hi);
+    }
+    let mut word = tables.word(u64::from(table) + next);
+    let mut rest = (address.hi << 16).wrapping_shl(stem.length()) | address.lo.wrapping_shr(stem.shift());
+    let mut behind = (address.lo << 16).wrapping_shl(stem.length());
     // Counted by a whole word: of half a one, each turn would clear the other half.
     for _ in 0..u64::from(Node::MOST6) {
         if !Node::is(word) {

@@ -1,15 +1,17 @@
 //! One generation's tables: an array of words. Those whose length is always the same stand at fixed places, so that a
 //! program need not ask where; a directory says where each of the others starts.
 //!
-//! Recursive flow classification. An address gives a [`Leaf`] by a trie of 16, then 8 or 4 bits a step; source and
-//! destination group give a pair class; protocol and port give a service class; pair and service class give the
-//! [`Verdict`]. Every table is an array: a look-up costs the same however large the site is.
+//! Recursive flow classification. An address gives a [`Leaf`] by a trie of 16, then 8 or 4 bits a step, in IPv6 behind the
+//! [`Stem`] that most of a site's networks have in common; source and destination group give a pair class; protocol and port
+//! give a service class; pair and service class give the [`Verdict`]. Every table is an array: a look-up costs the same
+//! however large the site is.
 
 use core::ops::Range;
 
 use super::SLOTS;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+pub use super::stem::Stem;
 pub use super::trie::{Kind, Leaf, Node};
 
 /// Words in a page: the unit in which the kernel's array holds an image.
@@ -27,11 +29,14 @@ pub type Page = [u32; PAGE as usize];
 /// The first word of the roots: 65,536 words by the first 16 bits of an IPv4 address.
 pub const ROOT4: u32 = 0;
 
-/// 65,536 words by the first 16 bits of an IPv6 address.
+/// 65,536 words by the first 16 bits of an IPv6 address that does not begin with the [`Stem`].
 pub const ROOT6: u32 = ROOT4 + 0x1_0000;
 
+/// 65,536 words by the 16 bits behind the [`Stem`] of an IPv6 address that begins with it.
+pub const STEM6: u32 = ROOT6 + 0x1_0000;
+
 /// [`SERVICES`] words.
-pub const SERVICE_CLASSES: u32 = ROOT6 + 0x1_0000;
+pub const SERVICE_CLASSES: u32 = STEM6 + 0x1_0000;
 
 /// Nodes of [`Node::NARROW`] or [`Node::WIDE`] words, of both families; behind them whatever the [`Directory`] names.
 pub const NODES: u32 = SERVICE_CLASSES + SERVICES;
@@ -42,6 +47,8 @@ const _: () = assert!(NODES.is_multiple_of(PAGE));
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Directory {
+    /// Where most IPv6 addresses of the site begin.
+    pub stem: Stem,
     /// A [`HostBucket`] for some single IPv6 addresses each.
     pub hosts6: u32,
     /// Number of those buckets less one; the number is a power of two.

@@ -6,6 +6,7 @@ pub mod entry;
 pub mod image;
 pub mod probe;
 pub mod shadow;
+mod stem;
 pub mod tag;
 mod trie;
 

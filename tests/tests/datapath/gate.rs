@@ -11,7 +11,7 @@ use cmgate::datapath::{
 use cmgate_common::layout::counters::INTERFACES;
 use cmgate_common::layout::image::{
     Bank, Directory, HOST_BUCKET, InterfaceRule, Kind, Leaf, NODES, Origin, PAGE, Pair, ROOT4,
-    SERVICE_CLASSES, Verdict,
+    SERVICE_CLASSES, Stem, Verdict,
 };
 use nix::sched::{CloneFlags, unshare};
 
@@ -92,6 +92,7 @@ impl Policy {
             start
         };
         let directory = Directory {
+            stem: Stem::NONE,
             hosts6: table(HOST_BUCKET),
             hosts6_mask: 0,
             hosts6_seed: 0,

@@ -2,7 +2,8 @@
 //! [`cmgate_common::layout::image`] lays it out.
 //!
 //! One [`sweep`] over all address sets cuts both address spaces into runs that no set tells apart. Each run's
-//! [`groups`], zone ([`zones`]) and kind ([`kinds`]) make its leaf; [`hosts6`] and [`trie`] hold the leaves.
+//! [`groups`], zone ([`zones`]) and kind ([`kinds`]) make its leaf; [`hosts6`] and [`trie`] hold the leaves, and
+//! [`stem`] says where most of IPv6 begins.
 //! [`services`] does the same for ports, and [`verdicts`] says which flow is the first for what is left.
 
 mod bits;
@@ -10,6 +11,7 @@ mod groups;
 mod hosts6;
 pub(crate) mod kinds;
 mod services;
+mod stem;
 mod sweep;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -21,7 +23,9 @@ mod zones;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use cmgate_common::layout::Leaf;
-use cmgate_common::layout::image::{Directory, Kind, MOST_PAGES, NODES, PAGE, ROOT4, ROOT6, SERVICE_CLASSES};
+use cmgate_common::layout::image::{
+    Directory, Kind, MOST_PAGES, NODES, PAGE, ROOT4, ROOT6, SERVICE_CLASSES, STEM6, Stem,
+};
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use self::groups::Groups;
@@ -63,11 +67,12 @@ impl Image {
 /// Where a line, a binding or `known` names a set that is not in `policy.sets`, or a line a flow that is not in
 /// `policy.flows`.
 pub fn build(policy: &Policy) -> Result<Image, TooLarge> {
-    build_within(policy, trie::FEW)
+    build_with(policy, trie::FEW, stem::choose)
 }
 
-/// The same with as few reads as possible only where nodes take at most so many words.
-fn build_within(policy: &Policy, few: usize) -> Result<Image, TooLarge> {
+/// The same with as few reads as possible only where nodes take at most so many words, and with the stem that is chosen by
+/// the steps of IPv6.
+fn build_with(policy: &Policy, few: usize, choose: impl FnOnce(&[Step]) -> Stem) -> Result<Image, TooLarge> {
     let kinds = kinds::sets(policy);
     let Swept { v4, v6, mut signatures } = sweep::sweep(kinds.iter().map(|(_, set)| set).chain(&policy.sets));
     let zones = Zones::of(policy, &signatures)?;
@@ -87,12 +92,15 @@ fn build_within(policy: &Policy, few: usize) -> Result<Image, TooLarge> {
     let (steps4, all6) = (steps(&v4, &leaves), steps(&v6, &leaves));
     let (main4, main6) = main_addresses(policy);
     let (hosts6, steps6) = hosts6::place(&all6);
-    let Tries { root4, root6, nodes } = Tries::of(&steps4, &steps6, few)?;
+    let stem = choose(&steps6);
+    let Tries { root4, root6, stem6, nodes } = Tries::of(&steps4, (&steps6, stem), few)?;
 
     let services: Vec<u32> =
         services.words.iter().map(|class| groups.verdicts.merged[*class as usize]).collect();
     let mut tables = Tables::default();
-    for (table, place) in [(&root4, ROOT4), (&root6, ROOT6), (&services, SERVICE_CLASSES), (&nodes, NODES)] {
+    for (table, place) in
+        [(&root4, ROOT4), (&root6, ROOT6), (&stem6, STEM6), (&services, SERVICE_CLASSES), (&nodes, NODES)]
+    {
         let start = tables.add(table)?;
         assert_eq!(start, place, "what stands at a fixed place is as long as it always is");
     }
@@ -110,6 +118,7 @@ fn build_within(policy: &Policy, few: usize) -> Result<Image, TooLarge> {
         audited_services: groups.verdicts.audited,
         audited: u32::from(policy.audits_anything()),
         fresh_ports: u32::from(policy.flows.iter().any(|flow| flow.tftp)),
+        stem,
         hosts6_mask: hosts6.mask,
         hosts6_seed: hosts6.seed,
         hosts6: tables.add(&hosts6.words())?,

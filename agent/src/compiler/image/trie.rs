@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use cmgate_common::layout::Leaf;
-use cmgate_common::layout::image::{NODES, Node};
+use cmgate_common::layout::image::{NODES, Node, Stem};
 
+use super::stem;
 use super::too_large::{Limit, TooLarge};
 
 /// From `first` to the next step's first, addresses have this leaf.
@@ -37,7 +38,7 @@ pub(super) const FEW: usize = 1 << 18;
 const WELL_FILLED: u32 = 8;
 
 /// Depths at which narrow nodes may lead on to others, by the family; see [`Node::MOST4`] and [`Node::MOST6`]. No wide one
-/// reaches past the end.
+/// reaches past the end, because none reaches past these depths: whatever the stem, a node begins at the last of them.
 const SPARSE4: Range<u32> = 16..32;
 const SPARSE6: Range<u32> = 48..64;
 
@@ -45,25 +46,29 @@ const SPARSE6: Range<u32> = 48..64;
 pub(super) struct Tries {
     /// 65,536 words by the first 16 bits of an IPv4 address.
     pub(super) root4: Vec<u32>,
-    /// The same of an IPv6 address.
+    /// The same of an IPv6 address that does not begin with the stem.
     pub(super) root6: Vec<u32>,
+    /// The same by the 16 bits behind the stem.
+    pub(super) stem6: Vec<u32>,
     /// The nodes.
     pub(super) nodes: Vec<u32>,
 }
 
 impl Tries {
     /// Tries of these steps, whose first is the first address; `few` is [`FEW`].
-    pub(super) fn of(v4: &[Step], v6: &[Step], few: usize) -> Result<Self, TooLarge> {
-        Self::filled(v4, v6, 1, few).or_else(|_| {
+    pub(super) fn of(v4: &[Step], (v6, stem): (&[Step], Stem), few: usize) -> Result<Self, TooLarge> {
+        Self::filled(v4, (v6, stem), 1, few).or_else(|_| {
             let most = usize::try_from(Limit::Words.most()).unwrap_or(usize::MAX);
-            Self::filled(v4, v6, WELL_FILLED, most)
+            Self::filled(v4, (v6, stem), WELL_FILLED, most)
         })
     }
 
-    fn filled(v4: &[Step], v6: &[Step], fill: u32, most: usize) -> Result<Self, TooLarge> {
+    fn filled(v4: &[Step], (v6, stem): (&[Step], Stem), fill: u32, most: usize) -> Result<Self, TooLarge> {
         let mut nodes = Nodes::new(fill, most);
-        let (root4, root6) = (nodes.root(v4, SPARSE4)?, nodes.root(v6, SPARSE6)?);
-        Ok(Self { root4, root6, nodes: nodes.words })
+        let root4 = nodes.root(v4, Stem::NONE, SPARSE4)?;
+        let root6 = nodes.root(&stem::around(v6, stem), Stem::NONE, SPARSE6)?;
+        let stem6 = nodes.root(v6, stem, SPARSE6)?;
+        Ok(Self { root4, root6, stem6, nodes: nodes.words })
     }
 }
 
@@ -85,11 +90,11 @@ impl Nodes {
         Self { words: Vec::new(), most, fill, sparse: 0..0, narrow: Known::default(), wide: Known::default() }
     }
 
-    /// The words of a root for these steps.
-    fn root(&mut self, steps: &[Step], sparse: Range<u32>) -> Result<Vec<u32>, TooLarge> {
+    /// The words of a root by the 16 bits behind a stem, for those of these steps that begin with it.
+    fn root(&mut self, steps: &[Step], stem: Stem, sparse: Range<u32>) -> Result<Vec<u32>, TooLarge> {
         self.sparse = sparse;
         let mut words = vec![0; 1 << 16];
-        self.block(&mut &*steps, 0, 0, &mut words)?;
+        self.block(&mut &*steps, u128::from(stem.first()) << 64, stem.length(), &mut words)?;
         Ok(words)
     }
 
@@ -224,7 +229,7 @@ mod tests {
         borders.iter().map(|(first, leaf)| Step { first: *first, leaf: Leaf(*leaf) }).collect()
     }
 
-    const NOTHING: [Step; 1] = [Step { first: 0, leaf: Leaf(0) }];
+    const NOTHING: (&[Step], Stem) = (&[Step { first: 0, leaf: Leaf(0) }], Stem::NONE);
 
     /// The leaf at a path, and how many nodes lead there.
     fn follow(root: &[u32], nodes: &[u32], path: u128) -> (u32, usize) {
@@ -246,7 +251,7 @@ mod tests {
         let eights = [0x0a01_0200, 0x0a01_0300, 0x0a02_0200].map(|net| [(v4(net), 5), (v4(net + 8), 0)]);
         let network = [[(v4(0x0a03_0000), 6), (v4(0x0a04_0000), 0)]];
         let borders = steps(&[vec![(0, 0)], eights.concat(), network.concat()].concat());
-        let Tries { root4, root6, nodes } = Tries::of(&borders, &borders, FEW).unwrap();
+        let Tries { root4, stem6, nodes, .. } = Tries::of(&borders, (&borders, Stem::NONE), FEW).unwrap();
         let wide = Node::WIDE as usize;
         assert_eq!(nodes.len(), 3 * wide, "eight addresses, and the two networks of two such and of one");
         assert_eq!(nodes[..wide], [[5; 8].as_slice(), &[0; 248]].concat());
@@ -255,7 +260,7 @@ mod tests {
         assert_eq!(nodes[wide..][..5], [0, 0, of_eight, of_eight, 0]);
         assert_eq!(root4[0x0a03], 6);
         assert_eq!(root4.iter().filter(|word| **word != 0).count(), 3);
-        assert_eq!(root6, root4, "a second root shares the nodes of the first");
+        assert_eq!(stem6, root4, "a second root shares the nodes of the first");
     }
 
     #[test]
@@ -263,7 +268,7 @@ mod tests {
         // 10.1.16.0/20, and the upper half of 10.2.0.0/24 in two narrow steps or a wide one.
         let borders = [(0, 0), (0x0a01_1000, 5), (0x0a01_2000, 0), (0x0a02_0080, 7), (0x0a02_0100, 0)]
             .map(|(at, leaf)| (at << 96, leaf));
-        let Tries { root4, nodes, .. } = Tries::of(&steps(&borders), &NOTHING, FEW).unwrap();
+        let Tries { root4, nodes, .. } = Tries::of(&steps(&borders), NOTHING, FEW).unwrap();
         assert_eq!(nodes.len() as u32, 2 * Node::NARROW + Node::WIDE);
         assert_eq!(follow(&root4, &nodes, 0x0a01_1fff << 96), (5, 1));
         assert_eq!(follow(&root4, &nodes, 0x0a02_0080 << 96), (7, 2));
@@ -280,11 +285,11 @@ mod tests {
             }
         }
         let borders = steps(&borders);
-        let Tries { root4, nodes, .. } = Tries::of(&borders, &NOTHING, FEW).unwrap();
+        let Tries { root4, nodes, .. } = Tries::of(&borders, NOTHING, FEW).unwrap();
         assert!(nodes.len() < FEW, "{} words in all: equal nodes are one", nodes.len());
         assert_eq!(follow(&root4, &nodes, 3 << 112), (4, 1));
         // The same, had there been no room for so many.
-        let Tries { root4, nodes, .. } = Tries::filled(&borders, &NOTHING, WELL_FILLED, FEW).unwrap();
+        let Tries { root4, nodes, .. } = Tries::filled(&borders, NOTHING, WELL_FILLED, FEW).unwrap();
         assert_eq!(follow(&root4, &nodes, 7 << 112), (8, 2), "narrow with seven sixteenths");
         assert_eq!(follow(&root4, &nodes, 8 << 112), (9, 1), "wide with eight");
         for network in 0..2_000u128 {
@@ -293,7 +298,7 @@ mod tests {
             assert_eq!(follow(&root4, &nodes, first).0, leaf, "{network}");
             assert_eq!(follow(&root4, &nodes, first + (1 << 104)).0, 0, "{network}");
         }
-        let refused = Tries::filled(&borders, &NOTHING, 1, 1 << 10).err();
+        let refused = Tries::filled(&borders, NOTHING, 1, 1 << 10).err();
         assert!(
             matches!(refused, Some(TooLarge { limit: Limit::Words, needed: 1025..=1280 })),
             "{refused:?}"
@@ -304,14 +309,15 @@ mod tests {
     fn both_ends_of_the_space_can_be_single_addresses() {
         let borders = steps(&[(0, 1), (1, 0), (u128::MAX, 2)]);
         for (fill, least) in [(1, 14), (WELL_FILLED, Node::MOST6 as usize)] {
-            let Tries { root6, nodes, .. } = Tries::filled(&NOTHING, &borders, fill, FEW).unwrap();
+            let Tries { stem6, nodes, .. } =
+                Tries::filled(NOTHING.0, (&borders, Stem::NONE), fill, FEW).unwrap();
             let paths = [0, 1, u128::MAX >> 1, u128::MAX - 1, u128::MAX];
-            assert_eq!(paths.map(|path| follow(&root6, &nodes, path).0), [1, 0, 0, 0, 2]);
-            assert_eq!([0, u128::MAX].map(|path| follow(&root6, &nodes, path).1), [least; 2]);
+            assert_eq!(paths.map(|path| follow(&stem6, &nodes, path).0), [1, 0, 0, 0, 2]);
+            assert_eq!([0, u128::MAX].map(|path| follow(&stem6, &nodes, path).1), [least; 2]);
         }
         let borders = steps(&[(0, 1), (1 << 96, 0), (u128::MAX << 96, 2)]);
         for (fill, least) in [(1, 2), (WELL_FILLED, Node::MOST4 as usize)] {
-            let Tries { root4, nodes, .. } = Tries::filled(&borders, &NOTHING, fill, FEW).unwrap();
+            let Tries { root4, nodes, .. } = Tries::filled(&borders, NOTHING, fill, FEW).unwrap();
             assert_eq!(
                 [0, 1, u128::MAX].map(|path| follow(&root4, &nodes, path << 96)),
                 [(1, least), (0, least), (2, least)]

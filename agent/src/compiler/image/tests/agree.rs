@@ -103,6 +103,36 @@ prop_compose! {
     }
 }
 
+/// Stems of every length that some prefixes begin with, or have in them, or none; and none at all, for the one that is chosen.
+pub(crate) fn stems() -> impl Strategy<Value = Option<Stem>> {
+    let beginnings = [
+        0x2001_0db8_0000_0000,
+        0x2001_0db8_0001_0001,
+        0x2001_0db8_ffff_ffff,
+        0x2001_0db9_0000_0000,
+        0xfe80_0000_0000_0000,
+        0xff02_0000_0000_0000,
+        0,
+        u64::MAX,
+    ];
+    let grains = 0..=Stem::LONGEST / Stem::GRAIN;
+    option::of(
+        (select(beginnings.to_vec()), grains).prop_map(|(hi, grains)| Stem::new(hi, grains * Stem::GRAIN)),
+    )
+}
+
+/// The image with a stem, or the one that is chosen.
+pub(crate) fn image(policy: &Policy, few: usize, stem: Option<Stem>) -> Image {
+    build_with(policy, few, |steps| stem.unwrap_or_else(|| stem::choose(steps))).expect("small")
+}
+
+/// The first and the last address behind a stem, and those before and after them.
+pub(crate) fn ends(stem: Stem) -> [u128; 4] {
+    let first = u128::from(stem.first()) << 64;
+    let last = first | u128::MAX >> stem.length();
+    [first.wrapping_sub(1), first, last, last.wrapping_add(1)]
+}
+
 /// What the policy says of one end, and the engine.
 struct Probe {
     address: IpAddr,
@@ -134,9 +164,11 @@ proptest! {
         policy in policies(),
         random in vec(any::<u128>(), 4),
         few in select(vec![0, FEW]),
+        stem in stems(),
     ) {
-        let image = build_within(&policy, few).unwrap();
-        prop_assert_eq!(&image, &build_within(&policy, few).unwrap(), "the same policy, other words");
+        let image = image(&policy, few, stem);
+        prop_assert_eq!(&image, &self::image(&policy, few, stem), "the same policy, other words");
+        let random = [&random[..], &ends(image.directory.stem)].concat();
         let judge = Judge::of(image);
         let probes = probes(&policy, &judge, &random);
         let services = policy.services();

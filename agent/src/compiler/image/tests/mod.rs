@@ -12,14 +12,14 @@ use cmgate_common::address::Address;
 use cmgate_common::engine::{classify, verdict};
 use cmgate_common::layout::control::Slot;
 use cmgate_common::layout::image::{
-    Bank, Directory, InterfaceRule, Kind, Origin, Pair, SERVICE_CLASSES, joined,
+    Bank, Directory, InterfaceRule, Kind, Origin, Pair, SERVICE_CLASSES, Stem, joined,
 };
 use cmgate_common::layout::{Leaf, Verdict};
 use cmgate_common::memory::Memory;
 use cmgate_common::tables::Tables;
 use ipnet::IpNet;
 
-use super::{Image, build, build_within};
+use super::{Image, build, build_with, stem};
 use crate::compiler::policy::{Binding, FlowInfo, Line, Policy, ServiceRange, SetId};
 use crate::config::AddressSet;
 

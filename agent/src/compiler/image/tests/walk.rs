@@ -3,7 +3,7 @@
 use cmgate_common::walk::{self, Interval};
 use proptest::prelude::*;
 
-use super::agree::policies;
+use super::agree::{ends, image, policies, stems};
 use super::*;
 use crate::compiler::image::trie::FEW;
 
@@ -36,8 +36,10 @@ proptest! {
         policy in policies(),
         random in prop::collection::vec(any::<u128>(), 8),
         few in prop::sample::select(vec![0, FEW]),
+        stem in stems(),
     ) {
-        let image = build_within(&policy, few).unwrap();
+        let image = image(&policy, few, stem);
+        let random = [&random[..], &ends(image.directory.stem)].concat();
         let both = intervals(&image);
         let judge = Judge::of(image);
         let borders = policy.borders();
