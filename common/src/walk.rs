@@ -4,8 +4,8 @@ use std::vec::Vec;
 
 use crate::layout::Leaf;
 use crate::layout::image::{
-    Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Node, ROOT4, ROOT6, STEM6, Stem, host_bucket,
-    joined,
+    Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Hosts, Node, ROOT4, ROOT6, STEM6, Stem,
+    host_bucket, joined,
 };
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
@@ -39,7 +39,7 @@ pub fn v6(words: &[u32], directory: &Directory) -> Vec<Interval> {
     walk.intervals()
 }
 
-/// From an address to the next border's, the leaf.
+/// From an address to the next border's, the leaf, or else the word of the trie.
 type Border = (u128, Leaf);
 
 struct Walk<'w> {
@@ -49,12 +49,15 @@ struct Walk<'w> {
 }
 
 impl Walk<'_> {
+    fn word(&self, index: u64) -> u32 {
+        usize::try_from(index).ok().and_then(|at| self.words.get(at)).copied().unwrap_or(0)
+    }
+
     /// A table of `1 << width` words, for the addresses that begin with the `depth` first bits of `first`.
     fn table(&mut self, start: u64, first: u128, depth: u32, width: u32) {
         let depth = depth + width;
         for index in 0..1u64 << width {
-            let word =
-                usize::try_from(start + index).ok().and_then(|at| self.words.get(at)).copied().unwrap_or(0);
+            let word = self.word(start + index);
             let at = first | u128::from(index) << (self.bits - depth);
             if Node::is(word) && depth < self.bits {
                 let node = Node(word);
@@ -87,7 +90,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Lets single addresses, ascending, have their own leaves.
+    /// Lets single addresses, ascending, have their own leaves where the trie says that some do.
     fn put_hosts(&mut self, hosts: &[Border]) {
         let surroundings = std::mem::take(&mut self.borders);
         let mut rest = surroundings.as_slice();
@@ -100,6 +103,9 @@ impl Walk<'_> {
                 around = next;
                 rest = &rest[1..];
             }
+            if !Hosts::is(around.0) {
+                continue;
+            }
             // The border may be this very address, or a host's just before it.
             self.borders.pop_if(|last| last.0 == host);
             push(&mut self.borders, (host, leaf));
@@ -111,6 +117,12 @@ impl Walk<'_> {
         }
         for border in rest {
             push(&mut self.borders, *border);
+        }
+        for (first, leaf) in std::mem::take(&mut self.borders) {
+            let hosts = Hosts(leaf.0);
+            let others = || Leaf(self.word(u64::from(hosts.offset() >> 2)));
+            let leaf = if Hosts::is(leaf.0) { others() } else { leaf };
+            push(&mut self.borders, (first, leaf));
         }
     }
 

@@ -3,7 +3,8 @@
 use crate::address::Address;
 use crate::layout::Leaf;
 use crate::layout::image::{
-    HOST_BUCKET, HOSTS_PER_BUCKET, InterfaceRule, Kind, Node, ROOT4, ROOT6, STEM6, Stem, host_bucket, joined,
+    HOST_BUCKET, HOSTS_PER_BUCKET, Hosts, InterfaceRule, Kind, Node, ROOT4, ROOT6, STEM6, Stem, host_bucket,
+    joined,
 };
 use crate::packet::{Packet, Traits};
 use crate::reason::Reason;
@@ -49,58 +50,73 @@ fn classify4<T: Tables>(tables: &T, bits: u32) -> Leaf {
     // Spelt out: in a program a loop would count its turns.
     const _: () = assert!(Node::MOST4 == 4);
     if Node::is(word) {
-        word = follow(tables, word, [&mut rest, &mut 0]);
+        word = follow(tables, word, &mut rest);
     }
     if Node::is(word) {
-        word = follow(tables, word, [&mut rest, &mut 0]);
+        word = follow(tables, word, &mut rest);
     }
     if Node::is(word) {
-        word = follow(tables, word, [&mut rest, &mut 0]);
+        word = follow(tables, word, &mut rest);
     }
     if Node::is(word) {
-        word = follow(tables, word, [&mut rest, &mut 0]);
+        word = follow(tables, word, &mut rest);
     }
     Leaf(word)
 }
 
-/// Single addresses stand in buckets of their own, one cache line each, so that a host is found as fast as a /48.
 #[inline(always)]
 fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
-    let directory = &tables.slot().directory;
-    let bucket = host_bucket(address.hi, address.lo, directory.hosts6_seed, directory.hosts6_mask);
-    let hosts = tables.hosts(u64::from(directory.hosts6) + bucket * u64::from(HOST_BUCKET));
-    for place in 0..HOSTS_PER_BUCKET {
-        if hosts.holds(place, address.hi, address.lo) {
-            return Leaf(hosts.leaf[place]);
-        }
-    }
     // What does not begin with the stem begins with one of no bits.
-    let (mut table, mut stem) = (STEM6, directory.stem);
+    let (mut table, mut stem) = (STEM6, tables.slot().directory.stem);
     let mut next = stem.next(address.hi);
     if next > u64::from(u16::MAX) {
         (table, stem) = (ROOT6, Stem::NONE);
         next = stem.next(address.hi);
     }
     let mut word = tables.word(u64::from(table) + next);
-    let mut rest = (address.hi << 16).wrapping_shl(stem.length()) | address.lo.wrapping_shr(stem.shift());
-    let mut behind = (address.lo << 16).wrapping_shl(stem.length());
+    // Behind the bits of a half that nodes choose by stands one more, so that it is seen when there are none left.
+    const NONE_LEFT: u64 = 1 << 63;
+    let mut rest = (address.hi << 16 | NONE_LEFT >> 48).wrapping_shl(stem.length());
     // Counted by a whole word: of half a one, each turn would clear the other half.
-    for _ in 0..u64::from(Node::MOST6) {
-        if !Node::is(word) {
+    for _ in 0..u64::from(Node::MOST6 / 2) {
+        if !Node::is(word) || rest == NONE_LEFT {
             break;
         }
-        word = follow(tables, word, [&mut rest, &mut behind]);
+        word = follow(tables, word, &mut rest);
     }
-    Leaf(word)
+    if Node::is(word) {
+        rest = address.lo;
+        for _ in 0..u64::from(Node::MOST6 / 2) {
+            word = follow(tables, word, &mut rest);
+            if !Node::is(word) {
+                break;
+            }
+        }
+    }
+    if Hosts::is(word) { of_host(tables, address, Hosts(word)) } else { Leaf(word) }
+}
+
+/// The leaf of an address where some have leaves of their own. These stand in buckets, one cache line each, so that a host is
+/// found as fast as its network.
+#[inline(always)]
+fn of_host<T: Tables>(tables: &T, address: Address, hosts: Hosts) -> Leaf {
+    let directory = &tables.slot().directory;
+    let bucket = host_bucket(address.hi, address.lo, directory.hosts6_seed, directory.hosts6_mask);
+    let bucket = tables.hosts(u64::from(directory.hosts6) + bucket * u64::from(HOST_BUCKET));
+    for place in 0..HOSTS_PER_BUCKET {
+        if bucket.holds(place, address.hi, address.lo) {
+            return Leaf(bucket.leaf[place]);
+        }
+    }
+    Leaf(tables.at(hosts.offset().into()))
 }
 
 /// The word of a node that the next bits of an address choose; they are taken off it.
 #[inline(always)]
-fn follow<T: Tables>(tables: &T, word: u32, [rest, behind]: [&mut u64; 2]) -> u32 {
+fn follow<T: Tables>(tables: &T, word: u32, rest: &mut u64) -> u32 {
     let node = Node(word);
     let word = tables.at(u64::from(node.offset()) + (*rest >> node.shift()));
-    *rest = *rest << node.bits() | behind.wrapping_shr(u64::BITS - node.bits());
-    *behind <<= node.bits();
+    *rest <<= node.bits();
     word
 }
 

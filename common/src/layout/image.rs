@@ -12,7 +12,7 @@ use super::SLOTS;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use super::stem::Stem;
-pub use super::trie::{Kind, Leaf, Node};
+pub use super::trie::{Hosts, Kind, Leaf, Node};
 
 /// Words in a page: the unit in which the kernel's array holds an image.
 pub const PAGE: u32 = 256;

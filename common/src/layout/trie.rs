@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 /// What the trie says of an address: its groups, its zone, its kind. A word of the trie that is no leaf is the next
-/// [`Node`].
+/// [`Node`], or [`Hosts`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(transparent)]
 pub struct Leaf(pub u32);
@@ -97,17 +97,17 @@ impl Node {
     /// Words of a wide node.
     pub const WIDE: u32 = 1 << 8;
     /// Nodes start below this word of an image.
-    pub const PLACES: u32 = Self::KIND >> 2;
+    pub const PLACES: u32 = Self::OFFSETS >> 2;
     /// Nodes that lead to the leaf of an IPv4 address at most.
     pub const MOST4: u32 = 4;
-    /// Nodes that lead to the leaf of an IPv6 address at most: a program's loop is as long, and each turn of it is
-    /// verified many times. Narrow nodes lead on to others only between /48 and /64, so that these are four, four, and
-    /// eight.
+    /// Nodes that lead to the leaf of an IPv6 address at most, half of them by bits of each half of it: a program's loops are as
+    /// long, and each turn of them is verified many times. Narrow nodes lead on to others only between /48 and /64, so that
+    /// these are four and four, and eight. No node takes bits of both halves.
     pub const MOST6: u32 = 16;
-    /// The bit above which a word's kind stands.
-    const KIND: u32 = 1 << 28;
-    /// The least word that is a node: all leaves are below.
-    const FIRST: u32 = 7 * Self::KIND;
+    /// Offsets in bytes are below this.
+    const OFFSETS: u32 = 1 << 27;
+    /// The least word that is a node: all leaves are below, and [`Hosts`].
+    const FIRST: u32 = Hosts::FIRST | Self::OFFSETS;
     /// Bits that say by how much to shift: as they stand, because each step of a look-up waits for them.
     const SHIFT: u32 = 63;
     /// Of 64 bits, those that a shift leaves are an offset in bytes.
@@ -139,7 +139,7 @@ impl Node {
     #[inline(always)]
     #[must_use]
     pub const fn offset(self) -> u32 {
-        self.0 & (Self::KIND - 1) & !Self::SHIFT
+        self.0 & (Self::OFFSETS - 1) & !Self::SHIFT
     }
 
     /// How many bits of an address it takes: 4 or 8.
@@ -158,5 +158,36 @@ impl Node {
     }
 }
 
+/// A word of the trie of IPv6 for addresses of which some have leaves of their own, in buckets: where the leaf of the others
+/// stands. It has the kind of a [`Node`], and is below all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hosts(pub u32);
+
+impl Hosts {
+    /// The least word that is no leaf.
+    const FIRST: u32 = 7 << 28;
+
+    /// Hosts among addresses whose leaf stands at this word of the image.
+    #[must_use]
+    pub const fn new(place: u32) -> Self {
+        debug_assert!(place < Node::PLACES);
+        Self(Self::FIRST | place << 2)
+    }
+
+    /// Whether a word that is no node is this, rather than a leaf.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is(word: u32) -> bool {
+        word >= Self::FIRST
+    }
+
+    /// Bytes from the image's start to the others' leaf.
+    #[inline(always)]
+    #[must_use]
+    pub const fn offset(self) -> u32 {
+        self.0 & (Node::OFFSETS - 1)
+    }
+}
+
 const _: () =
-    assert!(MOST_PAGES * PAGE <= Node::PLACES && Leaf::new(0, 0, 0, Kind::LinkLocal).0 < Node::FIRST);
+    assert!(MOST_PAGES * PAGE <= Node::PLACES && Leaf::new(0, 0, 0, Kind::LinkLocal).0 < Hosts::FIRST);

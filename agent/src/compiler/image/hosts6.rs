@@ -14,6 +14,9 @@ const MOST_BUCKETS: usize = 1 << 20;
 /// Seeds tried before the number of buckets is doubled.
 const SEEDS: u32 = 64;
 
+/// Subnets at most that the trie tells apart for having single addresses in them: each may take nodes of its own.
+const MOST_SUBNETS: usize = 1 << 12;
+
 /// The table of single addresses.
 pub(super) struct Hosts {
     /// The buckets.
@@ -33,8 +36,9 @@ impl Hosts {
 }
 
 /// Takes the single addresses out of the steps of IPv6. What is left holds any leaf where a bucket has the answer:
-/// that of its surroundings, so that the trie does not branch for it. Where even the most buckets there may be are too
-/// few, those hosts stay in the trie that found theirs full.
+/// that of its surroundings, so that the trie does not branch for it, but says that there are such addresses, so that most
+/// others ask no bucket. Where even the most buckets there may be are too few, those hosts stay in the trie that found theirs
+/// full.
 pub(super) fn place(steps: &[Step]) -> (Hosts, Vec<Step>) {
     place_in(MOST_BUCKETS, steps)
 }
@@ -69,7 +73,41 @@ fn place_in(most_buckets: usize, steps: &[Step]) -> (Hosts, Vec<Step>) {
         }
         extend(&mut rest, *step);
     }
-    (Hosts { buckets: filled, mask, seed }, rest)
+    (Hosts { buckets: filled, mask, seed }, marked(&rest, &singles))
+}
+
+/// The steps, of which those in subnets with single addresses say so: in a /64, or in whatever is larger and has fewer.
+fn marked(steps: &[Step], singles: &[Step]) -> Vec<Step> {
+    let subnets = |length: u32| {
+        let mut subnets: Vec<u128> = singles.iter().map(|host| host.first & !(u128::MAX >> length)).collect();
+        subnets.dedup();
+        subnets
+    };
+    let mut length = u64::BITS;
+    let mut here = subnets(length);
+    while here.len() > MOST_SUBNETS {
+        length -= 16;
+        here = subnets(length);
+    }
+
+    let open = u128::MAX >> length;
+    let ends = here.iter().flat_map(|subnet| [Some(*subnet), (subnet | open).checked_add(1)]).flatten();
+    let mut borders: Vec<u128> = steps.iter().map(|step| step.first).chain(ends).collect();
+    borders.sort();
+    borders.dedup();
+    let mut marked = Vec::with_capacity(borders.len());
+    let mut rest = steps;
+    for first in borders {
+        while let [_, next, ..] = rest
+            && next.first <= first
+        {
+            rest = &rest[1..];
+        }
+        let step = Step { first, ..rest[0] };
+        let has_hosts = here.binary_search(&(first & !open)).is_ok();
+        extend(&mut marked, if has_hosts { step.with_hosts() } else { step });
+    }
+    marked
 }
 
 /// The single addresses of a step; none where it is too long, or where its leaf is the default, which a bucket
@@ -116,14 +154,14 @@ mod tests {
 
     use super::*;
 
-    /// The leaf of an address: its bucket's word, or else its step's.
+    /// The leaf of an address: its bucket's word where its step has hosts, or else its step's.
     fn leaf(hosts: &Hosts, steps: &[Step], address: u128) -> Leaf {
+        let step = steps[steps.partition_point(|step| step.first <= address) - 1];
+        let (leaf, has_hosts) = step.parts();
         let bucket = hosts.buckets[bucket(&Step { first: address, leaf: Leaf(0) }, hosts.seed, hosts.mask)];
-        let (hi, lo) = ((address >> 64) as u64, address as u64);
-        match (0..HOSTS_PER_BUCKET).find(|place| bucket.holds(*place, hi, lo)) {
-            Some(place) => Leaf(bucket.leaf[place]),
-            None => steps[steps.partition_point(|step| step.first <= address) - 1].leaf,
-        }
+        let place = (0..HOSTS_PER_BUCKET)
+            .find(|place| has_hosts && bucket.holds(*place, (address >> 64) as u64, address as u64));
+        place.map_or(leaf, |place| Leaf(bucket.leaf[place]))
     }
 
     /// Hosts 1 of every 16 addresses, by turns with two leaves, and at last two neighbours and a hole in a network.
@@ -152,7 +190,12 @@ mod tests {
         let (hosts, after) = place(&before);
         assert_same(&before, &hosts, &after);
         // The network, the next one, the hole in it: no bucket can say "default".
-        assert_eq!(after.iter().map(|step| step.leaf.0).collect::<Vec<_>>(), [7, 9, 0, 9]);
+        let parts: Vec<(Leaf, bool)> = after.iter().map(|step| step.parts()).collect();
+        assert_eq!(
+            parts,
+            [(7, true), (9, true), (0, true), (9, true), (9, false)].map(|(leaf, has)| (Leaf(leaf), has))
+        );
+        assert_eq!(after.last().map(|step| step.first), Some(1 << 64));
         assert!(hosts.mask < 4096, "{}", hosts.mask);
     }
 
@@ -171,5 +214,25 @@ mod tests {
         let (hosts, after) = place(&before);
         assert_eq!((hosts.buckets, hosts.mask), (vec![HostBucket::default()], 0));
         assert_eq!(after, before);
+    }
+
+    #[test]
+    fn subnets_with_hosts_say_so_unless_they_are_too_many() {
+        for (subnets, length) in [(MOST_SUBNETS, 64), (MOST_SUBNETS + 1, 48)] {
+            let mut before = vec![Step { first: 0, leaf: Leaf(0) }];
+            for subnet in 0..subnets as u128 {
+                let host = (0xfd00 << 112) + ((2 * subnet) << 64);
+                before.push(Step { first: host, leaf: Leaf(5) });
+                before.push(Step { first: host + 1, leaf: Leaf(0) });
+            }
+            let (hosts, after) = place(&before);
+            let large = Step { first: 0xfd00 << 112, leaf: Leaf(0) }.with_hosts();
+            assert_eq!(after[1], large);
+            assert_eq!(after[2], Step { first: large.first | 1 << (128 - length), leaf: Leaf(0) });
+            assert_eq!(after.len(), if length == 64 { 2 * subnets + 1 } else { 3 });
+            for step in &before {
+                assert_eq!(leaf(&hosts, &after, step.first), step.leaf, "{:x}", step.first);
+            }
+        }
     }
 }

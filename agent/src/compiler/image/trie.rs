@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use cmgate_common::layout::Leaf;
-use cmgate_common::layout::image::{NODES, Node, Stem};
+use cmgate_common::layout::image::{Hosts, NODES, Node, Stem};
 
 use super::stem;
 use super::too_large::{Limit, TooLarge};
@@ -15,6 +15,21 @@ pub(super) struct Step {
     pub(super) first: u128,
     /// What it is.
     pub(super) leaf: Leaf,
+}
+
+impl Step {
+    /// Set where some of the addresses have leaves of their own, in buckets: no leaf has this bit.
+    const HOSTS: u32 = 1 << 31;
+
+    /// The same where some of its addresses have leaves of their own, in buckets.
+    pub(super) fn with_hosts(self) -> Self {
+        Self { leaf: Leaf(self.leaf.0 | Self::HOSTS), ..self }
+    }
+
+    /// The leaf of its addresses, and whether some have leaves of their own.
+    pub(super) fn parts(self) -> (Leaf, bool) {
+        (Leaf(self.leaf.0 & !Self::HOSTS), self.leaf.0 & Self::HOSTS != 0)
+    }
 }
 
 /// Appends a step, unless it changes nothing.
@@ -123,7 +138,7 @@ impl Nodes {
             let changes = rest.first().map_or(u128::MAX, |next| (next.first - first) >> shift);
             let changes = usize::try_from(changes).unwrap_or(usize::MAX).min(words.len());
             if changes > index {
-                words[index..changes].fill(step.leaf.0);
+                words[index..changes].fill(self.word(*step)?);
                 index = changes;
             } else {
                 words[index] = self.node(steps, start, depth)?.0;
@@ -131,6 +146,17 @@ impl Nodes {
             }
         }
         Ok(())
+    }
+
+    /// The word for the addresses of a step. Where some have leaves of their own, that of the others stands in a node of
+    /// nothing else.
+    fn word(&mut self, step: Step) -> Result<u32, TooLarge> {
+        let (leaf, has_hosts) = step.parts();
+        if !has_hosts {
+            return Ok(leaf.0);
+        }
+        let others = [leaf.0; Node::NARROW as usize];
+        Ok(Hosts::new(self.narrow.place(&mut self.words, self.most, &others)?.start()).0)
     }
 
     /// The node that holds a block.
