@@ -9,7 +9,7 @@ use crate::engine::flows::{Flows, stored};
 use crate::layout::control::{PORTS, Slot};
 use crate::layout::counters::Stat;
 use crate::layout::entry::{HALF, Half, Line, Meta, Table, WAYS, word};
-use crate::layout::image::HostBucket;
+use crate::layout::image::{HostBucket, joined};
 use crate::layout::tag::TAGS;
 use crate::opaque::Opaque;
 use crate::tables::{Entry, Places, Tables};
@@ -137,6 +137,14 @@ impl Tables for Memory {
 
     fn at(&self, offset: u64) -> u32 {
         self.words.get((offset >> 2) as usize).copied().unwrap_or(0)
+    }
+
+    fn at64(&self, offset: u64) -> u64 {
+        joined([self.at(offset & !7), self.at(offset | 4)])
+    }
+
+    fn at16(&self, offset: u64) -> u16 {
+        (self.at(offset) >> (8 * (offset & 2))) as u16
     }
 
     fn hosts(&self, index: u64) -> &HostBucket {

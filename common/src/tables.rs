@@ -34,6 +34,12 @@ pub trait Tables: Opaque {
     /// The word that begins so many bytes into the image; the two lowest bits do not count.
     fn at(&self, offset: u64) -> u32;
 
+    /// The eight bytes that begin so many bytes into the image; the three lowest bits do not count.
+    fn at64(&self, offset: u64) -> u64;
+
+    /// The two bytes that begin so many bytes into the image; the lowest bit does not count.
+    fn at16(&self, offset: u64) -> u16;
+
     /// The bucket of single addresses at a word of the image that is a multiple of its length; else the one it lies in.
     fn hosts(&self, index: u64) -> &HostBucket;
 

@@ -52,6 +52,16 @@ impl Tables for ReadOnly {
     }
 
     #[inline(always)]
+    fn at64(&self, offset: u64) -> u64 {
+        self.0.at64(offset)
+    }
+
+    #[inline(always)]
+    fn at16(&self, offset: u64) -> u16 {
+        self.0.at16(offset)
+    }
+
+    #[inline(always)]
     fn hosts(&self, index: u64) -> &HostBucket {
         self.0.hosts(index)
     }

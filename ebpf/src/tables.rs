@@ -230,6 +230,20 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn at64(&self, offset: u64) -> u64 {
+        let place = offset & self.last & !(size_of::<u64>() as u64 - 1);
+        // SAFETY: as for `at`: the length of what `image` points to is a multiple of eight bytes, and so is its address.
+        unsafe { *self.image.byte_add(place as usize).cast() }
+    }
+
+    #[inline(always)]
+    fn at16(&self, offset: u64) -> u16 {
+        let place = offset & (self.last | size_of::<u16>() as u64);
+        // SAFETY: as for `at`: the mask ends with the last two bytes, and its lowest bit is not set.
+        unsafe { *self.image.byte_add(place as usize).cast() }
+    }
+
+    #[inline(always)]
     fn hosts(&self, index: u64) -> &HostBucket {
         let bucket = index << 2 & self.last & !(size_of::<HostBucket>() as u64 - 1);
         // SAFETY: as for `at`: the whole bucket lies before the mask's end, whose length is a multiple of a bucket's.
