@@ -4,8 +4,8 @@ use std::vec::Vec;
 
 use crate::layout::Leaf;
 use crate::layout::image::{
-    Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Hosts, Node, ROOT4, ROOT6, STEM6, Stem,
-    host_bucket, joined,
+    Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Hosts, LEAVES, Node, ROOT4, ROOT6, Runs, STEM6,
+    Stem, host_bucket, joined,
 };
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
@@ -64,10 +64,34 @@ impl Walk<'_> {
                 // No node of an image is as narrow or as wide as to need this; a walk ends whatever is in the words.
                 let width = node.bits().clamp(1, Node::WIDE.ilog2().min(self.bits - depth));
                 self.table(node.start().into(), at, depth, width);
+            } else if Runs::is(word) {
+                self.runs(Runs(word), at, depth);
             } else {
                 push(&mut self.borders, (at, Leaf(word)));
             }
         }
+    }
+
+    /// The runs among the addresses that begin with the `depth` first bits of `first`.
+    fn runs(&mut self, runs: Runs, first: u128, depth: u32) {
+        let left = self.bits - depth;
+        let (bounds, numbers) = (u64::from(runs.offset() >> 1), u64::from(runs.groups() * Runs::BOUNDS));
+        let mut begun = 0;
+        for run in 0..=numbers {
+            // Where fewer bits are left than choose, zeros follow them.
+            let bound = if run == 0 { 0 } else { u128::from(self.half(bounds + run - 1)) << left };
+            let begins = bound.div_ceil(1 << Runs::BITS);
+            if run == 0 || begins > begun && begins < 1 << left {
+                let leaf = self.word(u64::from(LEAVES) + self.half(bounds + numbers + run));
+                push(&mut self.borders, (first | begins, Leaf(leaf)));
+                begun = begins;
+            }
+        }
+    }
+
+    /// Half a word, the lower of each first.
+    fn half(&self, index: u64) -> u64 {
+        u64::from(self.word(index >> 1) >> (16 * (index & 1)) & 0xffff)
     }
 
     /// Lets what begins with the stem have the leaves behind it.

@@ -3,8 +3,8 @@
 use crate::address::Address;
 use crate::layout::Leaf;
 use crate::layout::image::{
-    HOST_BUCKET, HOSTS_PER_BUCKET, Hosts, InterfaceRule, Kind, Node, ROOT4, ROOT6, STEM6, Stem, host_bucket,
-    joined,
+    HOST_BUCKET, HOSTS_PER_BUCKET, Hosts, InterfaceRule, Kind, LEAVES, Node, ROOT4, ROOT6, Runs, STEM6, Stem,
+    host_bucket, joined,
 };
 use crate::packet::{Packet, Traits};
 use crate::reason::Reason;
@@ -61,7 +61,7 @@ fn classify4<T: Tables>(tables: &T, bits: u32) -> Leaf {
     if Node::is(word) {
         word = follow(tables, word, &mut rest);
     }
-    Leaf(word)
+    if Leaf::is_word(word) { Leaf(word) } else { of_runs(tables, Runs(word), rest) }
 }
 
 #[inline(always)]
@@ -84,8 +84,13 @@ fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
         }
         word = follow(tables, word, &mut rest);
     }
-    if Node::is(word) {
+    if Leaf::is_word(word) {
+        return Leaf(word);
+    }
+    if rest == NONE_LEFT {
         rest = address.lo;
+    }
+    if Node::is(word) {
         for _ in 0..u64::from(Node::MOST6 / 2) {
             word = follow(tables, word, &mut rest);
             if !Node::is(word) {
@@ -93,7 +98,13 @@ fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
             }
         }
     }
-    if Hosts::is(word) { of_host(tables, address, Hosts(word)) } else { Leaf(word) }
+    if Leaf::is_word(word) {
+        Leaf(word)
+    } else if Hosts::is(word) {
+        of_host(tables, address, Hosts(word))
+    } else {
+        of_runs(tables, Runs(word), rest)
+    }
 }
 
 /// The leaf of an address where some have leaves of their own. These stand in buckets, one cache line each, so that a host is
@@ -118,6 +129,23 @@ fn follow<T: Tables>(tables: &T, word: u32, rest: &mut u64) -> u32 {
     let word = tables.at(u64::from(node.offset()) + (*rest >> node.shift()));
     *rest <<= node.bits();
     word
+}
+
+/// The leaf of the run that the next bits of an address lie in.
+#[inline(always)]
+fn of_runs<T: Tables>(tables: &T, runs: Runs, rest: u64) -> Leaf {
+    let chosen = Runs::chosen(rest);
+    let (mut offset, mut left, mut reached) = (u64::from(runs.offset()), u64::from(runs.groups()), 0u64);
+    for _ in 0..u64::from(Runs::GROUPS) {
+        reached = reached.wrapping_add(Runs::reached(chosen, tables.at64(offset)));
+        offset = offset.wrapping_add(size_of::<u64>() as u64);
+        left = left.wrapping_sub(1);
+        if left == 0 {
+            break;
+        }
+    }
+    let number = tables.at16(offset.wrapping_add(Runs::count(reached) << 1));
+    Leaf(tables.word(u64::from(LEAVES) + u64::from(number)))
 }
 
 /// Whether both are somebody's: the source neither this host's nor anything odd, and the destination at most a broadcast

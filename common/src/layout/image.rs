@@ -2,7 +2,7 @@
 //! program need not ask where; a directory says where each of the others starts.
 //!
 //! Recursive flow classification. An address gives a [`Leaf`] by a trie of 16, then 8 or 4 bits a step, in IPv6 behind the
-//! [`Stem`] that most of a site's networks have in common; source and destination group give a pair class; protocol and port
+//! [`Stem`] that most of a site's networks have in common, and at large sites ends in [`Runs`] of leaves; source and destination group give a pair class; protocol and port
 //! give a service class; pair and service class give the [`Verdict`]. Every table is an array: a look-up costs the same
 //! however large the site is.
 
@@ -12,7 +12,7 @@ use super::SLOTS;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use super::stem::Stem;
-pub use super::trie::{Hosts, Kind, Leaf, Node};
+pub use super::trie::{Hosts, Kind, Leaf, Node, Runs};
 
 /// Words in a page: the unit in which the kernel's array holds an image.
 pub const PAGE: u32 = 256;
@@ -38,8 +38,12 @@ pub const STEM6: u32 = ROOT6 + 0x1_0000;
 /// [`SERVICES`] words.
 pub const SERVICE_CLASSES: u32 = STEM6 + 0x1_0000;
 
-/// Nodes of [`Node::NARROW`] or [`Node::WIDE`] words, of both families; behind them whatever the [`Directory`] names.
-pub const NODES: u32 = SERVICE_CLASSES + SERVICES;
+/// [`Runs::LEAVES`] words: the leaves that [`Runs`] name by their numbers.
+pub const LEAVES: u32 = SERVICE_CLASSES + SERVICES;
+
+/// Nodes of [`Node::NARROW`] or [`Node::WIDE`] words, of both families, and behind them what [`Runs`] tell the place of;
+/// behind that whatever the [`Directory`] names.
+pub const NODES: u32 = LEAVES + Runs::LEAVES;
 
 const _: () = assert!(NODES.is_multiple_of(PAGE));
 

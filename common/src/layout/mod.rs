@@ -5,6 +5,7 @@ pub mod counters;
 pub mod entry;
 pub mod image;
 pub mod probe;
+mod runs;
 pub mod shadow;
 mod stem;
 pub mod tag;

@@ -3,6 +3,14 @@
 use super::image::{MOST_PAGES, PAGE};
 use crate::opaque::Opaque;
 
+pub use super::runs::Runs;
+
+/// The least word of the trie that is no leaf.
+pub(super) const LEADS: u32 = 7 << 28;
+
+/// Bytes from an image's start are below this.
+pub(super) const OFFSETS: u32 = 1 << 27;
+
 /// What an address is, apart from the groups it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -24,7 +32,7 @@ pub enum Kind {
 }
 
 /// What the trie says of an address: its groups, its zone, its kind. A word of the trie that is no leaf is the next
-/// [`Node`], or [`Hosts`].
+/// [`Node`], [`Runs`] of leaves, or [`Hosts`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(transparent)]
 pub struct Leaf(pub u32);
@@ -40,6 +48,13 @@ impl Leaf {
     pub const fn new(source: u32, destination: u32, zone: u32, kind: Kind) -> Self {
         debug_assert!(source < Self::GROUPS && destination < Self::GROUPS && zone < Self::ZONES);
         Self(source | destination << 12 | zone << 24 | (kind as u32) << 28)
+    }
+
+    /// Whether a word of the trie is a leaf. Compared as a whole: a test of the highest bits becomes two shifts in a program.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_word(word: u32) -> bool {
+        word < LEADS
     }
 
     /// The same leaf, with nothing left for the verifier to know about it.
@@ -97,17 +112,15 @@ impl Node {
     /// Words of a wide node.
     pub const WIDE: u32 = 1 << 8;
     /// Nodes start below this word of an image.
-    pub const PLACES: u32 = Self::OFFSETS >> 2;
+    pub const PLACES: u32 = OFFSETS >> 2;
     /// Nodes that lead to the leaf of an IPv4 address at most.
     pub const MOST4: u32 = 4;
     /// Nodes that lead to the leaf of an IPv6 address at most, half of them by bits of each half of it: a program's loops are as
     /// long, and each turn of them is verified many times. Narrow nodes lead on to others only between /48 and /64, so that
     /// these are four and four, and eight. No node takes bits of both halves.
     pub const MOST6: u32 = 16;
-    /// Offsets in bytes are below this.
-    const OFFSETS: u32 = 1 << 27;
-    /// The least word that is a node: all leaves are below, and [`Hosts`].
-    const FIRST: u32 = Hosts::FIRST | Self::OFFSETS;
+    /// The least word that is a node: all leaves are below, [`Runs`] and [`Hosts`].
+    const FIRST: u32 = 1 << 31;
     /// Bits that say by how much to shift: as they stand, because each step of a look-up waits for them.
     const SHIFT: u32 = 63;
     /// Of 64 bits, those that a shift leaves are an offset in bytes.
@@ -139,7 +152,7 @@ impl Node {
     #[inline(always)]
     #[must_use]
     pub const fn offset(self) -> u32 {
-        self.0 & (Self::OFFSETS - 1) & !Self::SHIFT
+        self.0 & (OFFSETS - 1) & !Self::SHIFT
     }
 
     /// How many bits of an address it takes: 4 or 8.
@@ -159,13 +172,13 @@ impl Node {
 }
 
 /// A word of the trie of IPv6 for addresses of which some have leaves of their own, in buckets: where the leaf of the others
-/// stands. It has the kind of a [`Node`], and is below all of them.
+/// stands. It has the kind of [`Runs`], and is above all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hosts(pub u32);
 
 impl Hosts {
-    /// The least word that is no leaf.
-    const FIRST: u32 = 7 << 28;
+    /// The least word that is one.
+    const FIRST: u32 = LEADS | OFFSETS;
 
     /// Hosts among addresses whose leaf stands at this word of the image.
     #[must_use]
@@ -185,9 +198,8 @@ impl Hosts {
     #[inline(always)]
     #[must_use]
     pub const fn offset(self) -> u32 {
-        self.0 & (Node::OFFSETS - 1)
+        self.0 & (OFFSETS - 1)
     }
 }
 
-const _: () =
-    assert!(MOST_PAGES * PAGE <= Node::PLACES && Leaf::new(0, 0, 0, Kind::LinkLocal).0 < Hosts::FIRST);
+const _: () = assert!(MOST_PAGES * PAGE <= Node::PLACES && Leaf::new(0, 0, 0, Kind::LinkLocal).0 < LEADS);

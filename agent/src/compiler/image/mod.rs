@@ -2,14 +2,16 @@
 //! [`cmgate_common::layout::image`] lays it out.
 //!
 //! One [`sweep`] over all address sets cuts both address spaces into runs that no set tells apart. Each run's
-//! [`groups`], zone ([`zones`]) and kind ([`kinds`]) make its leaf; [`hosts6`] and [`trie`] hold the leaves, and
-//! [`stem`] says where most of IPv6 begins.
+//! [`groups`], zone ([`zones`]) and kind ([`kinds`]) make its leaf; [`hosts6`], [`trie`] and [`runs`] hold the leaves,
+//! and [`stem`] says where most of IPv6 begins.
 //! [`services`] does the same for ports, and [`verdicts`] says which flow is the first for what is left.
 
 mod bits;
 mod groups;
 mod hosts6;
 pub(crate) mod kinds;
+mod known;
+mod runs;
 mod services;
 mod stem;
 mod sweep;
@@ -24,7 +26,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use cmgate_common::layout::Leaf;
 use cmgate_common::layout::image::{
-    Directory, Kind, MOST_PAGES, NODES, PAGE, ROOT4, ROOT6, SERVICE_CLASSES, STEM6, Stem,
+    Directory, Kind, LEAVES, MOST_PAGES, NODES, PAGE, ROOT4, ROOT6, SERVICE_CLASSES, STEM6, Stem,
 };
 use ipnet::{Ipv4Net, Ipv6Net};
 
@@ -93,14 +95,20 @@ fn build_with(policy: &Policy, few: usize, choose: impl FnOnce(&[Step]) -> Stem)
     let (main4, main6) = main_addresses(policy);
     let (hosts6, steps6) = hosts6::place(&all6);
     let stem = choose(&steps6);
-    let Tries { root4, root6, stem6, nodes } = Tries::of(&steps4, (&steps6, stem), few)?;
+    let Tries { root4, root6, stem6, leaves: numbered, nodes } = Tries::of(&steps4, (&steps6, stem), few)?;
 
     let services: Vec<u32> =
         services.words.iter().map(|class| groups.verdicts.merged[*class as usize]).collect();
     let mut tables = Tables::default();
-    for (table, place) in
-        [(&root4, ROOT4), (&root6, ROOT6), (&stem6, STEM6), (&services, SERVICE_CLASSES), (&nodes, NODES)]
-    {
+    let fixed = [
+        (&root4, ROOT4),
+        (&root6, ROOT6),
+        (&stem6, STEM6),
+        (&services, SERVICE_CLASSES),
+        (&numbered, LEAVES),
+        (&nodes, NODES),
+    ];
+    for (table, place) in fixed {
         let start = tables.add(table)?;
         assert_eq!(start, place, "what stands at a fixed place is as long as it always is");
     }

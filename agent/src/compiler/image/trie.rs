@@ -1,10 +1,13 @@
-//! The trie of leaves: a root by 16 bits, nodes by 8 or 4, of both families. Equal nodes are one.
+//! The trie of leaves: a root by 16 bits, nodes by 8 or 4, of both families, and runs of leaves where there are many. Equal
+//! nodes are one.
 
 use std::ops::Range;
 
 use cmgate_common::layout::Leaf;
-use cmgate_common::layout::image::{Hosts, NODES, Node, Stem};
+use cmgate_common::layout::image::{Hosts, NODES, Node, PAGE, Runs, Stem};
 
+use super::known::Known;
+use super::runs::Ends;
 use super::stem;
 use super::too_large::{Limit, TooLarge};
 
@@ -48,9 +51,9 @@ pub(super) fn leaf_at(steps: &[Step], path: u128) -> Leaf {
 /// Words of nodes that may be wide wherever this saves a read: 1 MiB, so that they stay in a processor's own cache.
 pub(super) const FEW: usize = 1 << 18;
 
-/// Of the sixteenths of a wide node, as many as must branch further for it to be made where there are more words: with
-/// fewer, narrow nodes in its place take at most half as much.
-const WELL_FILLED: u32 = 8;
+/// So many changes of leaf in what a wide node covers must there be for it to be made where there are more words: [`Runs`]
+/// of so many, at four bytes each, take as much.
+const WELL_FILLED: usize = Node::WIDE as usize;
 
 /// Depths at which narrow nodes may lead on to others, by the family; see [`Node::MOST4`] and [`Node::MOST6`]. No wide one
 /// reaches past the end, because none reaches past these depths: whatever the stem, a node begins at the last of them.
@@ -65,35 +68,49 @@ pub(super) struct Tries {
     pub(super) root6: Vec<u32>,
     /// The same by the 16 bits behind the stem.
     pub(super) stem6: Vec<u32>,
-    /// The nodes.
+    /// The leaves by the numbers that runs have for them.
+    pub(super) leaves: Vec<u32>,
+    /// The nodes, and behind them the runs.
     pub(super) nodes: Vec<u32>,
 }
 
 impl Tries {
     /// Tries of these steps, whose first is the first address; `few` is [`FEW`].
-    pub(super) fn of(v4: &[Step], (v6, stem): (&[Step], Stem), few: usize) -> Result<Self, TooLarge> {
-        Self::filled(v4, (v6, stem), 1, few).or_else(|_| {
-            let most = usize::try_from(Limit::Words.most()).unwrap_or(usize::MAX);
-            Self::filled(v4, (v6, stem), WELL_FILLED, most)
+    pub(super) fn of(v4: &[Step], v6: (&[Step], Stem), few: usize) -> Result<Self, TooLarge> {
+        Self::made(v4, v6, false, few).or_else(|_| {
+            // Before them stands what they are counted from, and behind them at least a page.
+            let most = Limit::Words.most() - u64::from(NODES + PAGE);
+            Self::made(v4, v6, true, usize::try_from(most).unwrap_or(usize::MAX))
         })
     }
 
-    fn filled(v4: &[Step], (v6, stem): (&[Step], Stem), fill: u32, most: usize) -> Result<Self, TooLarge> {
-        let mut nodes = Nodes::new(fill, most);
-        let root4 = nodes.root(v4, Stem::NONE, SPARSE4)?;
-        let root6 = nodes.root(&stem::around(v6, stem), Stem::NONE, SPARSE6)?;
-        let stem6 = nodes.root(v6, stem, SPARSE6)?;
-        Ok(Self { root4, root6, stem6, nodes: nodes.words })
+    /// Of as few reads as can be, or as dense as can be.
+    fn made(v4: &[Step], (v6, stem): (&[Step], Stem), dense: bool, most: usize) -> Result<Self, TooLarge> {
+        let mut nodes = Nodes::new(dense, most);
+        let mut root4 = nodes.root(v4, Stem::NONE, SPARSE4)?;
+        let mut root6 = nodes.root(&stem::around(v6, stem), Stem::NONE, SPARSE6)?;
+        let mut stem6 = nodes.root(v6, stem, SPARSE6)?;
+        let Nodes { mut words, mut ends, .. } = nodes;
+        // Only here is it known where the runs come to stand.
+        let start = (NODES << 2) + size_of_val(words.as_slice()) as u32;
+        for word in root4.iter_mut().chain(&mut root6).chain(&mut stem6).chain(&mut words) {
+            if Runs::is(*word) {
+                *word = Runs(*word).moved(start).0;
+            }
+        }
+        words.append(&mut ends.words);
+        Ok(Self { root4, root6, stem6, leaves: ends.into_leaves(), nodes: words })
     }
 }
 
-/// Nodes, each of whose words leads to another or is a leaf.
+/// Nodes, each of whose words leads to another, to runs, or is a leaf.
 struct Nodes {
     words: Vec<u32>,
+    ends: Ends,
     /// Words there may be.
     most: usize,
-    /// Sixteenths that must branch further for a node to be wide.
-    fill: u32,
+    /// Whether few words are wanted rather than few reads.
+    dense: bool,
     /// Where nodes that lead on may be narrow.
     sparse: Range<u32>,
     narrow: Known,
@@ -101,8 +118,16 @@ struct Nodes {
 }
 
 impl Nodes {
-    fn new(fill: u32, most: usize) -> Self {
-        Self { words: Vec::new(), most, fill, sparse: 0..0, narrow: Known::default(), wide: Known::default() }
+    fn new(dense: bool, most: usize) -> Self {
+        Self {
+            words: Vec::new(),
+            ends: Ends::default(),
+            most,
+            dense,
+            sparse: 0..0,
+            narrow: Known::default(),
+            wide: Known::default(),
+        }
     }
 
     /// The words of a root by the 16 bits behind a stem, for those of these steps that begin with it.
@@ -138,10 +163,10 @@ impl Nodes {
             let changes = rest.first().map_or(u128::MAX, |next| (next.first - first) >> shift);
             let changes = usize::try_from(changes).unwrap_or(usize::MAX).min(words.len());
             if changes > index {
-                words[index..changes].fill(self.word(*step)?);
+                words[index..changes].fill(self.word(*step));
                 index = changes;
             } else {
-                words[index] = self.node(steps, start, depth)?.0;
+                words[index] = self.next(steps, start, depth)?;
                 index += 1;
             }
         }
@@ -150,101 +175,50 @@ impl Nodes {
 
     /// The word for the addresses of a step. Where some have leaves of their own, that of the others stands in a node of
     /// nothing else.
-    fn word(&mut self, step: Step) -> Result<u32, TooLarge> {
+    fn word(&mut self, step: Step) -> u32 {
         let (leaf, has_hosts) = step.parts();
         if !has_hosts {
-            return Ok(leaf.0);
+            return leaf.0;
         }
         let others = [leaf.0; Node::NARROW as usize];
-        Ok(Hosts::new(self.narrow.place(&mut self.words, self.most, &others)?.start()).0)
+        Hosts::new(NODES + self.narrow.place(&mut self.words, &others)).0
     }
 
-    /// The node that holds a block.
-    fn node(&mut self, steps: &mut &[Step], first: u128, depth: u32) -> Result<Node, TooLarge> {
-        let leading_on = branches(steps, first, depth);
-        let few = leading_on < self.fill || depth + 2 * Node::NARROW.ilog2() > self.sparse.end;
-        if leading_on == 0 || self.sparse.contains(&depth) && few {
-            let mut words = [0; Node::NARROW as usize];
-            self.block(steps, first, depth, &mut words)?;
-            self.narrow.place(&mut self.words, self.most, &words)
-        } else {
-            let mut words = [0; Node::WIDE as usize];
-            self.block(steps, first, depth, &mut words)?;
-            self.wide.place(&mut self.words, self.most, &words)
-        }
-    }
-}
-
-/// How many of a block's sixteenths have more than one leaf.
-fn branches(steps: &[Step], first: u128, depth: u32) -> u32 {
-    let last = first | u128::MAX >> depth;
-    // No bits are left to branch by where a sixteenth is an address.
-    let within = u128::MAX.checked_shr(depth + Node::NARROW.ilog2()).unwrap_or(0);
-    let changes = steps.iter().skip(1).map(|step| step.first).take_while(|change| *change <= last);
-    let mut branching = changes.filter(|change| change & within != 0).map(|change| change & !within);
-    let Some(mut sixteenth) = branching.next() else { return 0 };
-    let mut count = 1;
-    for other in branching {
-        count += u32::from(other != sixteenth);
-        sixteenth = other;
-    }
-    count
-}
-
-/// Which nodes of one width there are: where they start, by a hash of their words.
-#[derive(Default)]
-struct Known {
-    /// A node's start and one, or 0; a power of two of them, at least half of which are 0.
-    places: Vec<u32>,
-    count: usize,
-}
-
-impl Known {
-    /// The node with these words, which are put behind the others if there is none.
-    fn place(&mut self, nodes: &mut Vec<u32>, most: usize, words: &[u32]) -> Result<Node, TooLarge> {
-        let width = words.len() as u32;
-        if 2 * self.count >= self.places.len() {
-            self.grow(nodes, words.len());
-        }
-        let mask = self.places.len() - 1;
-        let mut at = hash(words) as usize & mask;
-        while let Some(start) = self.places[at].checked_sub(1) {
-            if nodes[start as usize..][..words.len()] == *words {
-                return Ok(Node::new(NODES + start, width));
+    /// The word that leads on to a block with more than one leaf.
+    fn next(&mut self, steps: &mut &[Step], first: u128, depth: u32) -> Result<u32, TooLarge> {
+        let runs = if self.dense { self.ends.of(steps, first, depth) } else { None };
+        let word = match runs {
+            Some(runs) => runs.0,
+            None if self.is_narrow(steps, first, depth) => {
+                let mut words = [0; Node::NARROW as usize];
+                self.block(steps, first, depth, &mut words)?;
+                Node::new(NODES + self.narrow.place(&mut self.words, &words), Node::NARROW).0
             }
-            at = (at + 1) & mask;
-        }
-        if nodes.len() + words.len() > most {
-            return Err(TooLarge { limit: Limit::Words, needed: (nodes.len() + words.len()) as u64 });
-        }
-        let start = u32::try_from(nodes.len()).expect("the limit of words is below 2^32");
-        nodes.extend_from_slice(words);
-        self.places[at] = start + 1;
-        self.count += 1;
-        Ok(Node::new(NODES + start, width))
-    }
-
-    fn grow(&mut self, nodes: &[u32], width: usize) {
-        let former = std::mem::take(&mut self.places);
-        self.places = vec![0; (4 * former.len()).max(64)];
-        let mask = self.places.len() - 1;
-        for place in former.into_iter().filter(|place| *place != 0) {
-            let mut at = hash(&nodes[place as usize - 1..][..width]) as usize & mask;
-            while self.places[at] != 0 {
-                at = (at + 1) & mask;
+            None => {
+                let mut words = [0; Node::WIDE as usize];
+                self.block(steps, first, depth, &mut words)?;
+                Node::new(NODES + self.wide.place(&mut self.words, &words), Node::WIDE).0
             }
-            self.places[at] = place;
+        };
+        let needed = self.words.len() + self.ends.words.len();
+        if needed > self.most {
+            return Err(TooLarge { limit: Limit::Words, needed: u64::from(NODES + PAGE) + needed as u64 });
         }
+        Ok(word)
     }
-}
 
-/// Spreads nodes over a table; it need not withstand anybody.
-fn hash(words: &[u32]) -> u64 {
-    let mixed = words.chunks_exact(2).fold(0u64, |hash, pair| {
-        let pair = u64::from(pair[0]) | u64::from(pair[1]) << 32;
-        (hash.rotate_left(5) ^ pair).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    });
-    mixed ^ mixed >> 32
+    /// Whether a narrow node is to hold a block: a wide one would save no read, or too few words of it would differ.
+    fn is_narrow(&self, steps: &[Step], first: u128, depth: u32) -> bool {
+        let last = first | u128::MAX >> depth;
+        // No bits are left to branch by where a sixteenth is an address.
+        let within = u128::MAX.checked_shr(depth + Node::NARROW.ilog2()).unwrap_or(0);
+        let mut changes = steps[1..].iter().map(|step| step.first).take_while(|change| *change <= last);
+        if !changes.clone().any(|change| change & within != 0) {
+            return true;
+        }
+        let fits = depth + Node::WIDE.ilog2() <= self.sparse.end;
+        self.sparse.contains(&depth) && (!fits || self.dense && changes.nth(WELL_FILLED - 1).is_none())
+    }
 }
 
 #[cfg(test)]
@@ -257,17 +231,27 @@ mod tests {
 
     const NOTHING: (&[Step], Stem) = (&[Step { first: 0, leaf: Leaf(0) }], Stem::NONE);
 
-    /// The leaf at a path, and how many nodes lead there.
-    fn follow(root: &[u32], nodes: &[u32], path: u128) -> (u32, usize) {
+    /// The leaf at a path, and how many nodes or runs lead there.
+    fn follow(root: &[u32], tries: &Tries, path: u128) -> (u32, usize) {
         let (mut word, mut depth, mut met) = (root[(path >> 112) as usize], 16, 0);
         while Node::is(word) {
             let node = Node(word);
             let index = path << depth >> (128 - node.bits());
-            word = nodes[(node.start() - NODES) as usize + index as usize];
+            word = tries.nodes[(node.start() - NODES) as usize + index as usize];
             depth += node.bits();
             met += 1;
         }
-        (word, met)
+        if Leaf::is_word(word) {
+            return (word, met);
+        }
+        let (runs, bits) = (Runs(word), path << depth >> (128 - Runs::BITS));
+        let half = |at: usize| {
+            let word = tries.nodes[(runs.offset() >> 2) as usize - NODES as usize + at / 2];
+            word >> (16 * (at % 2)) & 0xffff
+        };
+        let bounds = (runs.groups() * Runs::BOUNDS) as usize;
+        let run = (0..bounds).filter(|at| u128::from(half(*at)) <= bits).count();
+        (tries.leaves[half(bounds + run) as usize], met + 1)
     }
 
     #[test]
@@ -294,59 +278,65 @@ mod tests {
         // 10.1.16.0/20, and the upper half of 10.2.0.0/24 in two narrow steps or a wide one.
         let borders = [(0, 0), (0x0a01_1000, 5), (0x0a01_2000, 0), (0x0a02_0080, 7), (0x0a02_0100, 0)]
             .map(|(at, leaf)| (at << 96, leaf));
-        let Tries { root4, nodes, .. } = Tries::of(&steps(&borders), NOTHING, FEW).unwrap();
-        assert_eq!(nodes.len() as u32, 2 * Node::NARROW + Node::WIDE);
-        assert_eq!(follow(&root4, &nodes, 0x0a01_1fff << 96), (5, 1));
-        assert_eq!(follow(&root4, &nodes, 0x0a02_0080 << 96), (7, 2));
+        let tries = Tries::of(&steps(&borders), NOTHING, FEW).unwrap();
+        assert_eq!(tries.nodes.len() as u32, 2 * Node::NARROW + Node::WIDE);
+        assert_eq!(follow(&tries.root4, &tries, 0x0a01_1fff << 96), (5, 1));
+        assert_eq!(follow(&tries.root4, &tries, 0x0a02_0080 << 96), (7, 2));
     }
 
     #[test]
     fn nodes_that_are_many_are_wide_only_where_they_are_well_filled() {
-        // In each /16, as many of its sixteenths as the /16's number says, and all of them from 16 on, have a /24.
+        // Each /16 has as many /24 as its number says, each between two others.
         let mut borders = vec![(0, 0)];
-        for network in 0..2_000u128 {
-            for sixteenth in 0..network.min(16) {
-                let first = network << 112 | sixteenth << 108 | (network >> 4 & 15) << 104;
-                borders.extend([(first, 1 + network as u32 % 64), (first + (1 << 104), 0)]);
+        for network in 0..=128u128 {
+            for other in 0..network {
+                let first = network << 112 | other << 105;
+                borders.extend([(first, 1 + other as u32 % 64), (first + (1 << 104), 0)]);
             }
         }
+        // One change more in the last one.
+        borders.push((128 << 112 | 0xfff0 << 96, 99));
         let borders = steps(&borders);
-        let Tries { root4, nodes, .. } = Tries::of(&borders, NOTHING, FEW).unwrap();
-        assert!(nodes.len() < FEW, "{} words in all: equal nodes are one", nodes.len());
-        assert_eq!(follow(&root4, &nodes, 3 << 112), (4, 1));
+        let wide = Tries::of(&borders, NOTHING, FEW).unwrap();
+        assert_eq!(follow(&wide.root4, &wide, 3 << 112), (1, 1), "as few reads as can be");
         // The same, had there been no room for so many.
-        let Tries { root4, nodes, .. } = Tries::filled(&borders, NOTHING, WELL_FILLED, FEW).unwrap();
-        assert_eq!(follow(&root4, &nodes, 7 << 112), (8, 2), "narrow with seven sixteenths");
-        assert_eq!(follow(&root4, &nodes, 8 << 112), (9, 1), "wide with eight");
-        for network in 0..2_000u128 {
-            let first = network << 112 | (network >> 4 & 15) << 104;
-            let leaf = if network == 0 { 0 } else { 1 + network as u32 % 64 };
-            assert_eq!(follow(&root4, &nodes, first).0, leaf, "{network}");
-            assert_eq!(follow(&root4, &nodes, first + (1 << 104)).0, 0, "{network}");
+        let tries = Tries::made(&borders, NOTHING, true, FEW).unwrap();
+        let met = |network: u128| follow(&tries.root4, &tries, network << 112).1;
+        assert_eq!([1, 8, 16].map(met), [1; 3], "32 runs");
+        assert_eq!([17, 64, 127].map(met), [2; 3], "narrow, and runs");
+        assert_eq!(met(128), 1, "256 changes, wide");
+        for network in 1..=128u128 {
+            for other in 0..network {
+                let first = network << 112 | other << 105;
+                let leaf = 1 + other as u32 % 64;
+                for (path, leaf) in [(first, leaf), (first + (1 << 104) - 1, leaf), (first + (1 << 104), 0)] {
+                    assert_eq!(follow(&tries.root4, &tries, path).0, leaf, "{network}");
+                    assert_eq!(follow(&wide.root4, &wide, path).0, leaf, "{network}");
+                }
+            }
         }
-        let refused = Tries::filled(&borders, NOTHING, 1, 1 << 10).err();
-        assert!(
-            matches!(refused, Some(TooLarge { limit: Limit::Words, needed: 1025..=1280 })),
-            "{refused:?}"
-        );
+        let Err(TooLarge { limit: Limit::Words, needed }) = Tries::made(&borders, NOTHING, false, 1 << 10)
+        else {
+            panic!("there is no room")
+        };
+        assert!((1025..=1280).contains(&(needed - u64::from(NODES + PAGE))), "{needed}");
     }
 
     #[test]
     fn both_ends_of_the_space_can_be_single_addresses() {
         let borders = steps(&[(0, 1), (1, 0), (u128::MAX, 2)]);
-        for (fill, least) in [(1, 14), (WELL_FILLED, Node::MOST6 as usize)] {
-            let Tries { stem6, nodes, .. } =
-                Tries::filled(NOTHING.0, (&borders, Stem::NONE), fill, FEW).unwrap();
+        for (dense, least) in [(false, 14), (true, Node::MOST6 as usize)] {
+            let tries = Tries::made(NOTHING.0, (&borders, Stem::NONE), dense, FEW).unwrap();
             let paths = [0, 1, u128::MAX >> 1, u128::MAX - 1, u128::MAX];
-            assert_eq!(paths.map(|path| follow(&stem6, &nodes, path).0), [1, 0, 0, 0, 2]);
-            assert_eq!([0, u128::MAX].map(|path| follow(&stem6, &nodes, path).1), [least; 2]);
+            assert_eq!(paths.map(|path| follow(&tries.stem6, &tries, path).0), [1, 0, 0, 0, 2]);
+            assert_eq!([0, u128::MAX].map(|path| follow(&tries.stem6, &tries, path).1), [least; 2]);
         }
         let borders = steps(&[(0, 1), (1 << 96, 0), (u128::MAX << 96, 2)]);
-        for (fill, least) in [(1, 2), (WELL_FILLED, Node::MOST4 as usize)] {
-            let Tries { root4, nodes, .. } = Tries::filled(&borders, NOTHING, fill, FEW).unwrap();
+        for dense in [false, true] {
+            let tries = Tries::made(&borders, NOTHING, dense, FEW).unwrap();
             assert_eq!(
-                [0, 1, u128::MAX].map(|path| follow(&root4, &nodes, path << 96)),
-                [(1, least), (0, least), (2, least)]
+                [0, 1, u128::MAX].map(|path| follow(&tries.root4, &tries, path << 96)),
+                [(1, 2), (0, 2), (2, 2)]
             );
         }
     }

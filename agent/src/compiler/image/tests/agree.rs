@@ -1,7 +1,5 @@
 //! Random policies: the engine over the image says what a walk over the lines says, with no class too many.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

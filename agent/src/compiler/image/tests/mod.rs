@@ -1,11 +1,12 @@
 //! The tables against the policy they were built from, walked line by line.
 
 pub(crate) mod agree;
+mod dense;
 mod limits;
 mod scale;
 mod walk;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use cmgate_common::address::Address;

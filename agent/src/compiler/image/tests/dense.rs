@@ -1,0 +1,110 @@
+//! Tries of random steps, with as few reads and as few words as can be: the engine finds each step's leaf, and no other.
+
+use cmgate_common::layout::image::{HOST_BUCKET, LEAVES, NODES, PAGE, ROOT4, Runs, Stem};
+use cmgate_common::walk::{self, Interval};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::compiler::image::trie::{FEW, Step, Tries, extend, leaf_at};
+
+/// An image with nothing in it but tries.
+fn image(v4: &[Step], v6: (&[Step], Stem), few: usize) -> Image {
+    let Tries { root4, root6, stem6, leaves, nodes } = Tries::of(v4, v6, few).unwrap();
+    let mut words = [root4, root6, stem6].concat();
+    words.resize(LEAVES as usize, 0);
+    words.extend(leaves);
+    assert_eq!(words.len(), NODES as usize);
+    words.extend(nodes);
+    words.resize(words.len().next_multiple_of(PAGE as usize), 0);
+    let hosts6 = words.len() as u32;
+    words.resize(words.len() + HOST_BUCKET as usize, 0);
+    Image { words, directory: Directory { hosts6, stem: v6.1, ..Directory::default() } }
+}
+
+fn address(v4: bool, path: u128) -> IpAddr {
+    if v4 { Ipv4Addr::from_bits((path >> 96) as u32).into() } else { Ipv6Addr::from_bits(path).into() }
+}
+
+/// Holds every border of the steps of a family against the engine and against the walk, on both sides.
+fn agrees(image: &Image, v4: bool, steps: &[Step]) -> Result<(), TestCaseError> {
+    let judge = Judge::of(image.clone());
+    let unit = if v4 { 96 } else { 0 };
+    for path in steps.iter().flat_map(|step| [step.first, step.first.saturating_sub(1 << unit)]) {
+        let address = address(v4, path);
+        prop_assert_eq!(judge.leaf(address), leaf_at(steps, path), "{}", address);
+    }
+    let found = if v4 { walk::v4(&image.words) } else { walk::v6(&image.words, &image.directory) };
+    let found = found.iter().map(|Interval { first, leaf, .. }| Step { first: first << unit, leaf: *leaf });
+    prop_assert!(found.eq(steps.iter().copied()), "the walk finds other borders");
+    Ok(())
+}
+
+/// Steps close to each other, of which some need all of an address's bits, and some few; `unit` is the place of the last.
+fn steps(unit: u32) -> impl Strategy<Value = Vec<Step>> {
+    let cluster = (
+        select(vec![0u128, 0x0a01 << 112, 0x0a01_2000 << 96, 0x0a02_3400 << 96, 0xffff_ff00 << 96]),
+        select(vec![0u32, 1, 4, 8, 11, 12, 16]),
+        vec((0u128..80, 1u32..9), 0..70),
+    );
+    vec(cluster, 0..5).prop_map(move |clusters| {
+        let mut borders = BTreeMap::from([(0, 0)]);
+        for (base, scale, offsets) in clusters {
+            let border = |offset: u128| base.checked_add(offset << (unit + scale));
+            borders.extend(offsets.into_iter().filter_map(|(offset, leaf)| Some((border(offset)?, leaf))));
+        }
+        let mut steps = Vec::new();
+        borders.into_iter().for_each(|(first, leaf)| extend(&mut steps, Step { first, leaf: Leaf(leaf) }));
+        steps
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn each_border_is_where_the_steps_have_it(
+        v4 in steps(96),
+        v6 in select(vec![0u32, 3, 60, 64, 66]).prop_flat_map(steps),
+        stem in select(vec![(0, 0), (0x0a01, 16), (0x0a01_2000, 36), (0x0a02_3400, 24), (0x0a01_2000, 48)]),
+        few in select(vec![0, FEW]),
+    ) {
+        let (first, length) = stem;
+        let first: u64 = if length == 16 { first << 48 } else { first << 32 };
+        let image = image(&v4, (&v6, Stem::new(first, length)), few);
+        agrees(&image, true, &v4)?;
+        agrees(&image, false, &v6)?;
+    }
+}
+
+/// Steps of so many addresses, each with a leaf of its own and a gap behind it.
+fn single(count: u32) -> Vec<Step> {
+    let host = |number: u32| {
+        let first = (0x0a00_0000 + 2 * u128::from(number)) << 96;
+        [Step { first, leaf: Leaf(1 + number) }, Step { first: first + (1 << 96), leaf: Leaf(0) }]
+    };
+    let beginning = Step { first: 0, leaf: Leaf(0) };
+    [beginning].into_iter().chain((0..count).flat_map(host)).collect()
+}
+
+#[test]
+fn leaves_without_a_number_are_found_as_well() {
+    let steps = single(Runs::LEAVES + 100);
+    let image = image(&steps, (&steps[..1], Stem::NONE), 0);
+    agrees(&image, true, &steps).unwrap();
+    let numbered = &image.words[LEAVES as usize..NODES as usize];
+    assert!(numbered.iter().all(|leaf| *leaf < Runs::LEAVES), "all numbers are given away");
+}
+
+#[test]
+fn where_words_are_few_there_are_no_runs() {
+    let steps = single(100);
+    let is_end = |word: &&u32| Runs::is(**word);
+    let ends = |few| {
+        let image = image(&steps, (&steps[..1], Stem::NONE), few);
+        image.words[ROOT4 as usize..].iter().filter(is_end).count()
+    };
+    assert_eq!(ends(FEW), 0);
+    assert!(ends(0) > 0);
+}
