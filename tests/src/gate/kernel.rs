@@ -9,6 +9,10 @@ use super::counts::{Counter, Counts};
 use super::{Backend, Compiled};
 use crate::ownership::PinRoot;
 
+/// Pages for a generation: room for thousands of prefixes, because the probe stays with the maps it was opened on, and tables
+/// that grow are others.
+const PAGES: u32 = 4096;
+
 /// The programs over maps of their own, loaded once: a [`Kernel`] given back is used again.
 pub struct Kernel {
     datapath: Datapath,
@@ -25,7 +29,7 @@ impl Kernel {
     /// When the kernel does not take them.
     pub fn load(flow_capacity: u32) -> Result<Self> {
         let root = PinRoot::new("gate");
-        let sizes = Sizes { flow_capacity, fragments: flow_capacity, ..Sizes::default() };
+        let sizes = Sizes { pages_per_slot: PAGES, flow_capacity, fragments: flow_capacity };
         let datapath = Datapath::open(root.path(), sizes).context("cannot load the programs")?;
         let probe = Probe::open(root.path())?.context("the probe is pinned by now")?;
         Ok(Self { datapath, probe, _root: root })

@@ -40,7 +40,18 @@ impl Written<'_> {
     ///
     /// What is wrong with the files.
     pub fn compile(&self) -> Result<Compiled> {
-        let files = Memory::new([("cmgate.toml", self.host), ("site.toml", self.site)]);
+        self.compile_with(&[])
+    }
+
+    /// The same with files of these names and texts beside the two.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the files.
+    pub fn compile_with(&self, lists: &[(String, String)]) -> Result<Compiled> {
+        let files = [("cmgate.toml", self.host), ("site.toml", self.site)];
+        let lists = lists.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let files = Memory::new(files.into_iter().chain(lists));
         let loaded = match config::parse(&files, Path::new("cmgate.toml")) {
             Ok(loaded) => loaded,
             Err(report) => bail!("the files of this test are wrong:\n{report}"),

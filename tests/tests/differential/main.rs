@@ -4,6 +4,7 @@
 //! Chance makes the frames and the sites, from a seed that is printed and can be given: `CMGATE_SEED=7`.
 
 mod engines;
+mod large;
 mod traffic;
 mod ways;
 
@@ -18,6 +19,11 @@ fn main() -> ExitCode {
     Suite::new()
         .test("the_programs_say_what_the_engine_says", &[Need::Root, Need::Bpffs], || engines::agree(seed()?))
         .test("a_frame_is_judged_alike_on_either_way", &[], || ways::agree(seed()?))
+        .test(
+            "in_large_sites_they_find_the_same_leaves",
+            &[Need::Root, Need::Bpffs],
+            || large::agree(seed()?),
+        )
         .test("the_engine_says_what_the_lines_say", &[], the_engine_says_what_the_lines_say)
         .run()
 }
