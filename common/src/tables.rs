@@ -1,10 +1,11 @@
 //! Where tables come from: the engine's view of the maps. Every look-up is total, so that no result is an
 //! `Option` the verifier has to follow: what is not there reads as 0, and 0 admits nothing.
 
+use crate::engine;
 use crate::layout::control::Slot;
 use crate::layout::counters::Stat;
 use crate::layout::entry::Table;
-use crate::layout::image::HostBucket;
+use crate::layout::image::{HostBucket, Leaf, Runs};
 use crate::opaque::Opaque;
 
 /// The tables under the generation that judges one packet. A packet takes one such view and keeps it.
@@ -39,6 +40,16 @@ pub trait Tables: Opaque {
 
     /// The two bytes that begin so many bytes into the image; the lowest bit does not count.
     fn at16(&self, offset: u64) -> u16;
+
+    /// The leaf that [`Runs`] say of an address, of which these 64 bits are next. The programs put a call there: only large sites
+    /// come to it, and in line it would take room and registers of each look-up.
+    #[inline(always)]
+    fn in_runs(&self, runs: Runs, rest: u64) -> Leaf
+    where
+        Self: Sized,
+    {
+        engine::of_runs(self, runs, rest)
+    }
 
     /// The bucket of single addresses at a word of the image that is a multiple of its length; else the one it lies in.
     fn hosts(&self, index: u64) -> &HostBucket;

@@ -59,7 +59,7 @@ impl Walk<'_> {
         for index in 0..1u64 << width {
             let word = self.word(start + index);
             let at = first | u128::from(index) << (self.bits - depth);
-            if Node::is(word) && depth < self.bits {
+            if Node::is(word.into()) && depth < self.bits {
                 let node = Node(word);
                 // No node of an image is as narrow or as wide as to need this; a walk ends whatever is in the words.
                 let width = node.bits().clamp(1, Node::WIDE.ilog2().min(self.bits - depth));
@@ -127,7 +127,7 @@ impl Walk<'_> {
                 around = next;
                 rest = &rest[1..];
             }
-            if !Hosts::is(around.0) {
+            if Leaf::is_word(around.0.into()) {
                 continue;
             }
             // The border may be this very address, or a host's just before it.
@@ -145,7 +145,7 @@ impl Walk<'_> {
         for (first, leaf) in std::mem::take(&mut self.borders) {
             let hosts = Hosts(leaf.0);
             let others = || Leaf(self.word(u64::from(hosts.offset() >> 2)));
-            let leaf = if Hosts::is(leaf.0) { others() } else { leaf };
+            let leaf = if Leaf::is_word(leaf.0.into()) { leaf } else { others() };
             push(&mut self.borders, (first, leaf));
         }
     }

@@ -6,11 +6,12 @@ use core::intrinsics::{AtomicOrdering, atomic_cxchg};
 use core::ptr::{NonNull, read_volatile, write_volatile};
 
 use aya_ebpf::helpers::bpf_jiffies64;
+use cmgate_common::engine;
 use cmgate_common::layout::SLOTS;
 use cmgate_common::layout::control::{Control, PORTS, Slot};
 use cmgate_common::layout::counters::{INTERFACE_PLACES, Stat};
 use cmgate_common::layout::entry::{HALF, Table, WAYS};
-use cmgate_common::layout::image::HostBucket;
+use cmgate_common::layout::image::{HostBucket, Leaf, Runs};
 use cmgate_common::opaque::Opaque;
 use cmgate_common::tables::{Entry, Places, Tables};
 
@@ -196,6 +197,14 @@ fn apart(value: u64) -> u64 {
     apart
 }
 
+/// [`Tables::in_runs`] of a slot. A global function, as those of [`crate::flows`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn leaf_of_runs(slot: u32, runs: u32, rest: u64) -> u64 {
+    let Some(maps) = Maps::in_slot(slot, Asker::Probe) else { return 0 };
+    engine::of_runs(&maps, Runs(runs), rest).0.into()
+}
+
 impl Opaque for Maps {
     #[inline(always)]
     fn forget(&self, value: u64) -> u64 {
@@ -241,6 +250,11 @@ impl Tables for Maps {
         let place = offset & (self.last | size_of::<u16>() as u64);
         // SAFETY: as for `at`: the mask ends with the last two bytes, and its lowest bit is not set.
         unsafe { *self.image.byte_add(place as usize).cast() }
+    }
+
+    #[inline(always)]
+    fn in_runs(&self, runs: Runs, rest: u64) -> Leaf {
+        Leaf(leaf_of_runs(self.number, runs.0, rest) as u32)
     }
 
     #[inline(always)]

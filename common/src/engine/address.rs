@@ -16,12 +16,11 @@ pub fn classify<T: Tables>(tables: &T, address: Address, v4: bool) -> Leaf {
     if v4 { classify4(tables, address.v4_bits()) } else { classify6(tables, address) }
 }
 
-/// The same of an address that is this host's more often than not: nearly always it is its main one, which one comparison
-/// tells.
+/// The same of an address that is this host's more often than not, where `main` says whether it is its main one.
 #[inline(always)]
-pub(super) fn classify_own<T: Tables>(tables: &T, address: Address, v4: bool) -> Leaf {
+pub(super) fn classify_own<T: Tables>(tables: &T, address: Address, v4: bool, main: bool) -> Leaf {
     let directory = &tables.slot().directory;
-    if !is_main(tables, address, v4) {
+    if !main {
         classify(tables, address, v4)
     } else if v4 {
         Leaf(directory.main4_leaf)
@@ -30,7 +29,7 @@ pub(super) fn classify_own<T: Tables>(tables: &T, address: Address, v4: bool) ->
     }
 }
 
-/// Whether it is this host's main address.
+/// Whether it is this host's main address of its family: one comparison.
 #[inline(always)]
 pub(super) fn is_main<T: Tables>(tables: &T, address: Address, v4: bool) -> bool {
     let directory = &tables.slot().directory;
@@ -38,14 +37,15 @@ pub(super) fn is_main<T: Tables>(tables: &T, address: Address, v4: bool) -> bool
         address.v4_bits() == directory.main4
     } else {
         let [hi, lo] = directory.main6.map(joined);
-        (hi ^ address.hi) | (lo ^ address.lo) == 0
+        // The compiler would make two of it, if it saw.
+        tables.forget((hi ^ address.hi) | (lo ^ address.lo)) == 0
     }
 }
 
 #[inline(always)]
 fn classify4<T: Tables>(tables: &T, bits: u32) -> Leaf {
     let bits = u64::from(bits);
-    let mut word = tables.word(u64::from(ROOT4) + (bits >> 16));
+    let mut word = u64::from(tables.word(u64::from(ROOT4) + (bits >> 16)));
     let mut rest = bits << 48;
     // Spelt out: in a program a loop would count its turns.
     const _: () = assert!(Node::MOST4 == 4);
@@ -61,7 +61,7 @@ fn classify4<T: Tables>(tables: &T, bits: u32) -> Leaf {
     if Node::is(word) {
         word = follow(tables, word, &mut rest);
     }
-    if Leaf::is_word(word) { Leaf(word) } else { of_runs(tables, Runs(word), rest) }
+    if Leaf::is_word(word) { Leaf(word as u32) } else { tables.in_runs(Runs(word as u32), rest) }
 }
 
 #[inline(always)]
@@ -73,25 +73,26 @@ fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
         (table, stem) = (ROOT6, Stem::NONE);
         next = stem.next(address.hi);
     }
-    let mut word = tables.word(u64::from(table) + next);
+    let mut word = u64::from(tables.word(u64::from(table) + next));
     // Behind the bits of a half that nodes choose by stands one more, so that it is seen when there are none left.
     const NONE_LEFT: u64 = 1 << 63;
     let mut rest = (address.hi << 16 | NONE_LEFT >> 48).wrapping_shl(stem.length());
-    // Counted by a whole word: of half a one, each turn would clear the other half.
-    for _ in 0..u64::from(Node::MOST6 / 2) {
+    // Counted by a whole word: of half a one, each turn would clear the other half. From where the compiler does not know, which
+    // would write each turn down apart.
+    for _ in tables.forget(0)..u64::from(Node::MOST6 / 2) {
         if !Node::is(word) || rest == NONE_LEFT {
             break;
         }
         word = follow(tables, word, &mut rest);
     }
     if Leaf::is_word(word) {
-        return Leaf(word);
+        return Leaf(word as u32);
     }
     if rest == NONE_LEFT {
         rest = address.lo;
     }
     if Node::is(word) {
-        for _ in 0..u64::from(Node::MOST6 / 2) {
+        for _ in tables.forget(0)..u64::from(Node::MOST6 / 2) {
             word = follow(tables, word, &mut rest);
             if !Node::is(word) {
                 break;
@@ -99,11 +100,11 @@ fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
         }
     }
     if Leaf::is_word(word) {
-        Leaf(word)
+        Leaf(word as u32)
     } else if Hosts::is(word) {
-        of_host(tables, address, Hosts(word))
+        of_host(tables, address, Hosts(word as u32))
     } else {
-        of_runs(tables, Runs(word), rest)
+        tables.in_runs(Runs(word as u32), rest)
     }
 }
 
@@ -124,16 +125,16 @@ fn of_host<T: Tables>(tables: &T, address: Address, hosts: Hosts) -> Leaf {
 
 /// The word of a node that the next bits of an address choose; they are taken off it.
 #[inline(always)]
-fn follow<T: Tables>(tables: &T, word: u32, rest: &mut u64) -> u32 {
-    let node = Node(word);
+fn follow<T: Tables>(tables: &T, word: u64, rest: &mut u64) -> u64 {
+    let node = Node(word as u32);
     let word = tables.at(u64::from(node.offset()) + (*rest >> node.shift()));
     *rest <<= node.bits();
-    word
+    word.into()
 }
 
-/// The leaf of the run that the next bits of an address lie in.
+/// [`Tables::in_runs`], in line.
 #[inline(always)]
-fn of_runs<T: Tables>(tables: &T, runs: Runs, rest: u64) -> Leaf {
+pub fn of_runs<T: Tables>(tables: &T, runs: Runs, rest: u64) -> Leaf {
     let chosen = Runs::chosen(rest);
     let (mut offset, mut left, mut reached) = (u64::from(runs.offset()), u64::from(runs.groups()), 0u64);
     for _ in 0..u64::from(Runs::GROUPS) {

@@ -26,7 +26,9 @@ where
         Parsed::Ip(packet) => packet.forgotten(tables),
         Parsed::Settled(reason) => return if judges { Some(Decision::of(reason)) } else { None },
     };
-    let source = address::classify_own(tables, packet.source, packet.is_v4());
+    let v4 = packet.is_v4();
+    let main = address::is_main(tables, packet.source, v4);
+    let source = address::classify_own(tables, packet.source, v4, main);
     if !is_own(source) {
         return None;
     }

@@ -1,5 +1,5 @@
-//! The short way: what nearly every packet comes to. A plain packet whose flow was found a moment ago, or from somebody to somebody
-//! that the policy admits or drops, is judged here from tables alone. Nothing is written and no question asked on this way, so
+//! The short way: what nearly every packet comes to. A plain packet from somebody to somebody that the policy admits or drops, or
+//! whose flow was found a moment ago, is judged here from tables alone. Nothing is written and no question asked on this way, so
 //! that it stays in a processor's registers. Whatever needs more goes the general way from its beginning, where each packet that
 //! is decided here would be decided likewise.
 
@@ -28,24 +28,26 @@ fn of_family<F: Quoting, T: Tables>(frame: &mut F, tables: &T, v4: bool) -> Opti
     let packet = packet::plain(frame, v4)?;
     let slot = tables.slot();
     // Where it comes in matters, or what drops may pass.
-    let more = slot.directory.bound | slot.directory.audited != 0;
-    if more {
+    if slot.directory.bound != 0 || slot.directory.audited != 0 {
         return None;
     }
-    let answers = flows::may_answer(tables, &packet);
-    if answers && let Some(verdict) = flows::found_recently(tables, &packet, Side::Responder) {
-        return Some(Decision::by(Reason::Return, verdict));
-    }
-    let passes_through = slot.flags.transit() && !address::is_main(tables, packet.destination, v4);
-    if passes_through
-        && flows::may_go_on(tables, &packet)
-        && let Some(verdict) = flows::found_recently(tables, &packet, Side::Initiator)
-    {
-        return Some(policy::admitted(verdict));
+    // In transit nearly all belong to a flow, whichever side they come from. Most that this host gets ask it for a service.
+    let main = address::is_main(tables, packet.destination, v4);
+    if !main && slot.flags.transit() {
+        if flows::may_answer(tables, &packet)
+            && let Some(verdict) = flows::found_recently(tables, &packet, Side::Responder)
+        {
+            return Some(Decision::by(Reason::Return, verdict));
+        }
+        if flows::may_go_on(tables, &packet)
+            && let Some(verdict) = flows::found_recently(tables, &packet, Side::Initiator)
+        {
+            return Some(policy::admitted(verdict));
+        }
     }
     // At which depth of the trie a leaf stands must not make ways of their own.
     let source = address::classify(tables, packet.source, v4).forgotten(tables);
-    let destination = address::classify_own(tables, packet.destination, v4).forgotten(tables);
+    let destination = address::classify_own(tables, packet.destination, v4, main).forgotten(tables);
     if !address::are_ordinary(source, destination) || packet.source == packet.destination {
         return None;
     }
@@ -60,7 +62,11 @@ fn of_family<F: Quoting, T: Tables>(frame: &mut F, tables: &T, v4: bool) -> Opti
         // In transit its flow is noted.
         return if local && !verdict.tftp() { Some(policy::admitted(verdict)) } else { None };
     }
-    if answers || flows::may_need_flow(tables, &packet, Origin::Transit) {
+    if flows::may_answer(tables, &packet) {
+        let verdict = flows::found_recently(tables, &packet, Side::Responder)?;
+        return Some(Decision::by(Reason::Return, verdict));
+    }
+    if flows::may_need_flow(tables, &packet, Origin::Transit) {
         return None;
     }
     Some(Decision::of(policy::denied(tables, &packet, (source, destination), pair)))

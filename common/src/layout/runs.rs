@@ -1,7 +1,7 @@
 //! What many bits of an address choose among where few leaves are meant: runs of addresses with the same leaf, and the
 //! bounds between them.
 
-use super::trie::{Hosts, LEADS, Leaf, OFFSETS};
+use super::trie::{Hosts, LEADS, Leaf, Node, OFFSETS};
 
 /// A word of the trie that ends a look-up: the [`Self::BITS`] next bits of the address lie in one of a few runs, each of
 /// which has a leaf. It tells where in the image they stand, at a multiple of eight bytes: first the bounds between them,
@@ -14,7 +14,7 @@ impl Runs {
     /// Bits of an address that choose. Where fewer are left, as many zeros follow.
     pub const BITS: u32 = 12;
     /// Eights of bytes that bounds take at most.
-    pub const GROUPS: u32 = 1 << Self::GROUP_BITS;
+    pub const GROUPS: u32 = (1 << Self::GROUP_BITS) - 1;
     /// Bounds in eight bytes.
     pub const BOUNDS: u32 = 4;
     /// Runs at most: one more than bounds.
@@ -23,7 +23,7 @@ impl Runs {
     pub const LEAVES: u32 = 1 << 12;
     /// A bound that no address reaches, in place of those that are not needed.
     pub const NO_BOUND: u64 = 0x7fff;
-    /// Bits of a word that say how many eights of bytes the bounds take, less one.
+    /// Bits of a word that say how many eights of bytes the bounds take, less one; all set, it is [`Hosts`].
     const GROUP_BITS: u32 = 3;
     /// The lowest bit of each bound.
     const ONES: u64 = 0x0001_0001_0001_0001;
@@ -41,7 +41,8 @@ impl Runs {
     /// Whether a word of the trie is this.
     #[must_use]
     pub const fn is(word: u32) -> bool {
-        !Leaf::is_word(word) && !Hosts::is(word)
+        let word = word as u64;
+        !Leaf::is_word(word) && !Node::is(word) && !Hosts::is(word)
     }
 
     /// The same, as many bytes further on.
@@ -54,14 +55,14 @@ impl Runs {
     #[inline(always)]
     #[must_use]
     pub const fn offset(self) -> u32 {
-        self.0 & (OFFSETS - 1) & !(Self::GROUPS - 1)
+        self.0 & (OFFSETS - 1) & !Self::GROUPS
     }
 
     /// Eights of bytes that the bounds take.
     #[inline(always)]
     #[must_use]
     pub const fn groups(self) -> u32 {
-        (self.0 & (Self::GROUPS - 1)) + 1
+        (self.0 & Self::GROUPS) + 1
     }
 
     /// Of 64 bits of an address, from the next one on, what bounds are compared with: the bits that choose, as often as there
@@ -93,7 +94,6 @@ const _: () = assert!(Runs::NO_BOUND > (1 << Runs::BITS) - 1);
 #[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
-    use crate::layout::image::{Hosts, Leaf, Node};
 
     /// The run of 12 bits behind which others follow, by these bounds.
     fn run(bounds: &[u64], bits: u64) -> u64 {
@@ -131,7 +131,7 @@ mod tests {
             for groups in 1..=Runs::GROUPS {
                 let runs = Runs::new(offset, groups);
                 assert_eq!((runs.offset(), runs.groups()), (offset, groups));
-                assert!(!Leaf::is_word(runs.0) && !Node::is(runs.0) && !Hosts::is(runs.0));
+                assert!(Runs::is(runs.0));
                 if offset == 64 {
                     assert_eq!(runs.moved(72), Runs::new(136, groups));
                 }

@@ -50,11 +50,12 @@ impl Leaf {
         Self(source | destination << 12 | zone << 24 | (kind as u32) << 28)
     }
 
-    /// Whether a word of the trie is a leaf. Compared as a whole: a test of the highest bits becomes two shifts in a program.
+    /// Whether a word of the trie is a leaf. Compared as a whole: a test of the highest bits becomes two shifts in a program, and so
+    /// does one of half a register.
     #[inline(always)]
     #[must_use]
-    pub const fn is_word(word: u32) -> bool {
-        word < LEADS
+    pub const fn is_word(word: u64) -> bool {
+        word < LEADS as u64
     }
 
     /// The same leaf, with nothing left for the verifier to know about it.
@@ -120,7 +121,7 @@ impl Node {
     /// these are four and four, and eight. No node takes bits of both halves.
     pub const MOST6: u32 = 16;
     /// The least word that is a node: all leaves are below, [`Runs`] and [`Hosts`].
-    const FIRST: u32 = 1 << 31;
+    const FIRST: u32 = LEADS | OFFSETS;
     /// Bits that say by how much to shift: as they stand, because each step of a look-up waits for them.
     const SHIFT: u32 = 63;
     /// Of 64 bits, those that a shift leaves are an offset in bytes.
@@ -137,8 +138,8 @@ impl Node {
     /// program.
     #[inline(always)]
     #[must_use]
-    pub const fn is(word: u32) -> bool {
-        word >= Self::FIRST
+    pub const fn is(word: u64) -> bool {
+        word >= Self::FIRST as u64
     }
 
     /// Its first word.
@@ -172,33 +173,33 @@ impl Node {
 }
 
 /// A word of the trie of IPv6 for addresses of which some have leaves of their own, in buckets: where the leaf of the others
-/// stands. It has the kind of [`Runs`], and is above all of them.
+/// stands. It has the kind of [`Runs`], and the number of groups that these never have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hosts(pub u32);
 
 impl Hosts {
-    /// The least word that is one.
-    const FIRST: u32 = LEADS | OFFSETS;
+    /// Its lowest bits.
+    const MARK: u32 = Runs::GROUPS;
 
-    /// Hosts among addresses whose leaf stands at this word of the image.
+    /// Hosts among addresses whose leaf stands at this word of the image, an even one.
     #[must_use]
     pub const fn new(place: u32) -> Self {
-        debug_assert!(place < Node::PLACES);
-        Self(Self::FIRST | place << 2)
+        debug_assert!(place < Node::PLACES && place.is_multiple_of(2));
+        Self(LEADS | place << 2 | Self::MARK)
     }
 
-    /// Whether a word that is no node is this, rather than a leaf.
+    /// Whether a word that is neither a leaf nor a node is this, rather than [`Runs`].
     #[inline(always)]
     #[must_use]
-    pub const fn is(word: u32) -> bool {
-        word >= Self::FIRST
+    pub const fn is(word: u64) -> bool {
+        word & Self::MARK as u64 == Self::MARK as u64
     }
 
     /// Bytes from the image's start to the others' leaf.
     #[inline(always)]
     #[must_use]
     pub const fn offset(self) -> u32 {
-        self.0 & (OFFSETS - 1)
+        self.0 & (OFFSETS - 1) & !Self::MARK
     }
 }
 
