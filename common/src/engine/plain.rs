@@ -1,21 +1,20 @@
 //! The short way: what nearly every packet comes to. A plain packet from somebody to somebody that the policy admits or drops, or
-//! whose flow was found a moment ago, is judged here from tables alone. Nothing is written and no question asked on this way, so
-//! that it stays in a processor's registers. Whatever needs more goes the general way from its beginning, where each packet that
-//! is decided here would be decided likewise.
+//! whose flow was found a moment ago, is judged here from tables alone. Nothing is asked on this way, but that a flow in transit is
+//! noted, so that it stays in a processor's registers. Whatever needs more goes the general way from its beginning, where each
+//! packet that is decided here would be decided likewise.
 
 use crate::layout::entry::Origin;
 use crate::layout::image::Kind;
 use crate::packet;
 use crate::reason::{Decision, Reason};
-use crate::tables::Tables;
 
-use super::flows::{self, Side};
+use super::flows::{self, Flows, Question, Side};
 use super::related::Quoting;
 use super::{address, policy};
 
 /// The decision about a plain packet; `None` where it is not made here.
 #[inline(always)]
-pub(super) fn judge<F: Quoting, T: Tables>(frame: &mut F, tables: &T) -> Option<Decision> {
+pub(super) fn judge<F: Quoting, T: Flows>(frame: &mut F, tables: &T) -> Option<Decision> {
     // Once for each family: that answers some questions.
     match packet::untagged(frame)? {
         true => of_family(frame, tables, true),
@@ -24,7 +23,7 @@ pub(super) fn judge<F: Quoting, T: Tables>(frame: &mut F, tables: &T) -> Option<
 }
 
 #[inline(always)]
-fn of_family<F: Quoting, T: Tables>(frame: &mut F, tables: &T, v4: bool) -> Option<Decision> {
+fn of_family<F: Quoting, T: Flows>(frame: &mut F, tables: &T, v4: bool) -> Option<Decision> {
     let packet = packet::plain(frame, v4)?;
     let slot = tables.slot();
     // Where it comes in matters, or what drops may pass.
@@ -59,8 +58,14 @@ fn of_family<F: Quoting, T: Tables>(frame: &mut F, tables: &T, v4: bool) -> Opti
     let pair = policy::pair(tables, source, destination);
     let verdict = policy::of_pair(tables, pair, packet.service());
     if verdict.admits() {
-        // In transit its flow is noted.
-        return if local && !verdict.tftp() { Some(policy::admitted(verdict)) } else { None };
+        if verdict.tftp() {
+            return None;
+        }
+        if !local {
+            let ends = (source, destination);
+            tables.initiate(&Question::of(tables, &packet, ends, Origin::Transit, verdict));
+        }
+        return Some(policy::admitted(verdict));
     }
     if flows::may_answer(tables, &packet) {
         let verdict = flows::found_recently(tables, &packet, Side::Responder)?;
