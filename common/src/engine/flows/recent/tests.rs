@@ -228,11 +228,11 @@ fn an_open_flow_is_asked_for_once() {
     for _ in 0..1000 {
         let (tables, packet) = answered(&mut dice, Verdict(5));
         assert_eq!(recent::verdict(&tables, &packet, Side::Responder), None, "{packet:?}");
-        assert!(!recent::verdict(&tables, &packet, Side::Initiator).is_some(), "{packet:?}");
+        assert!(recent::verdict(&tables, &packet, Side::Initiator).is_none(), "{packet:?}");
         assert_eq!(by_flow(&tables, question(&tables, &packet), true), Some(Verdict(5)));
         assert_eq!(recent::verdict(&tables, &packet, Side::Responder), Some(Verdict(5)), "{packet:?}");
         assert!(
-            !recent::verdict(&tables, &packet, Side::Initiator).is_some(),
+            recent::verdict(&tables, &packet, Side::Initiator).is_none(),
             "only what it answers was asked"
         );
         tables.initiate(&question(&tables, &packet));
@@ -275,7 +275,7 @@ fn what_opens_or_closes_a_flow_is_asked_about_each_time() {
     for flag in [Traits::OPENS, Traits::ACCEPTS, Traits::ABORTS, Traits(u32::from(tcp::FIN) << 20)] {
         let said = Packet { traits: Traits(packet.traits.0 | flag.0), ..packet };
         assert_eq!(recent::verdict(&tables, &said, Side::Responder), None, "{flag:?}");
-        assert!(!recent::verdict(&tables, &said, Side::Initiator).is_some(), "{flag:?}");
+        assert!(recent::verdict(&tables, &said, Side::Initiator).is_none(), "{flag:?}");
     }
 }
 
@@ -294,14 +294,26 @@ fn nothing_is_remembered_of_short_lives_nor_of_audited_allows() {
     assert_eq!(recent::verdict(&tables, &packet, Side::Responder), None);
 }
 
+/// Whoever says the same from outside has forged it.
+#[test]
+fn nothing_is_remembered_of_what_leaves() {
+    let mut dice = Dice(Numbers::new(7));
+    let (tables, packet) = answered(&mut dice, Verdict(5));
+    let leaving = Question { origin: Origin::Own as u32, ..question(&tables, &packet) };
+    assert_eq!(by_flow(&tables, leaving, true), Some(Verdict(5)));
+    tables.initiate(&leaving);
+    assert_eq!(recent::verdict(&tables, &packet, Side::Responder), None);
+    assert_eq!(recent::verdict(&tables, &packet, Side::Initiator), None);
+}
+
 /// Flows that are not open yet change with their packets.
 #[test]
 fn nothing_is_remembered_of_flows_that_are_not_open() {
     let mut dice = Dice(Numbers::new(5));
     for state in [State::Half, State::Closing] {
         let (tables, packet) = answered(&mut dice, Verdict(5));
-        for place in 0..4 {
-            let entry = tables.near(Table::Answered, place).unwrap().at(0);
+        for place in 0..4 * WAYS {
+            let entry = tables.near(Table::Answered, place / WAYS).unwrap().at(place);
             let meta = Meta(entry.load(word::META));
             if meta.readable() {
                 // A datagram proves nothing open.
