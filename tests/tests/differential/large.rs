@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use anyhow::{Context, Result, ensure};
 use cmgate::datapath::Hook;
 use cmgate_common::draw::prefixes::Prefixes;
-use cmgate_common::layout::Leaf;
-use cmgate_common::layout::image::{Node, ROOT4, SERVICE_CLASSES};
+use cmgate_common::layout::image::{ROOT4, Runs, SERVICE_CLASSES};
 use cmgate_common::reason::Reason;
 use cmgate_tests::dice::Dice;
 use cmgate_tests::frames::{tcp, udp};
@@ -32,7 +31,7 @@ pub fn agree(seed: u64) -> Result<()> {
     let written = Written { site: &site, host: &host, ..HOST };
     let compiled = written.compile_with(&large.lists)?;
     let roots = &compiled.image.words[ROOT4 as usize..SERVICE_CLASSES as usize];
-    let runs = roots.iter().filter(|word| !Leaf::is_word(**word) && !Node::is(**word)).count();
+    let runs = roots.iter().filter(|word| Runs::is(**word)).count();
     ensure!(runs > 0, "no runs in {} KiB: the site is too small", compiled.image.memory() >> 10);
 
     let mut kernel = Kernel::load(1 << 10)?;
