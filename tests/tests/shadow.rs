@@ -328,7 +328,7 @@ fn a_shadow_grows() -> Result<()> {
     send(&scene, EXTRA_UDP, 3)?;
     extras(&scene, 3)?;
     // What is enforced outgrows what the shadow has made of the tables: the maps are new, and its counts are not.
-    let larger = Large::new(400_000, 0);
+    let larger = Large::new(800_000, 0);
     larger.write(scene.install.directory())?;
     scene.install.write(SITE_FILE, &format!("{}{}", scene::SITE, larger.systems))?;
     agent.hang_up()?;

@@ -75,7 +75,7 @@ pub fn removal_leaves_nothing() {
     let removed = remove(root.path()).unwrap();
     // A filter of a kernel without tcx is no link.
     let links = if egress == Egress::Tcx { 2 } else { 1 };
-    assert_eq!((removed.links, removed.maps, removed.programs), (links, 14, 2));
+    assert_eq!((removed.links, removed.maps, removed.programs), (links, 15, 2));
     assert!(!root.path().exists());
     assert!(inspect(root.path()).unwrap().is_none());
     assert!(Probe::open(root.path()).unwrap().is_none());
