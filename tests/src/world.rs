@@ -232,6 +232,19 @@ pub const RELAY: Written<'static> = Written {
     own: &["10.20.0.1/16", "10.1.1.1/24", "2001:db8:20::1/64", "2001:db8:1::1/64", "fe80::1/64"],
 };
 
+/// The relay where everybody may come by any interface.
+pub const OPEN_RELAY: Written<'static> = Written {
+    host: r#"
+        host = "relay"
+        transit = true
+        interfaces = ["eth1", "eth2", "eth3"]
+        [failsafe]
+        services = ["tcp/22"]
+        from = ["10.0.0.0/24"]
+    "#,
+    ..RELAY
+};
+
 /// The relay where parts of the site are in audit.
 pub const RELAY_IN_AUDIT: Written<'static> = Written {
     site: SITE_IN_AUDIT,

@@ -10,7 +10,8 @@ use cmgate_tests::dice::Dice;
 use cmgate_tests::frames::Dump;
 use cmgate_tests::gate::{Backend, Compiled, InMemory, Kernel, Written};
 use cmgate_tests::world::{
-    AUDIT, CLIENT, CLOSED, HOST, PXE_CLOSED, RELAY, RELAY_IN_AUDIT, SITE_IN_AUDIT, SITE_WITHOUT_MP,
+    AUDIT, CLIENT, CLOSED, HOST, OPEN_RELAY, PXE_CLOSED, RELAY, RELAY_IN_AUDIT, SITE_IN_AUDIT,
+    SITE_WITHOUT_MP,
 };
 
 use crate::traffic::Traffic;
@@ -39,7 +40,7 @@ fn is_run(hook: Hook, frame: &[u8]) -> bool {
 }
 
 /// Hosts of all kinds.
-pub const WORLDS: [(&str, Written<'static>); 8] = [
+pub const WORLDS: [(&str, Written<'static>); 9] = [
     ("a host", HOST),
     ("a host in audit mode", AUDIT),
     ("a host that lets out its own alone", CLOSED),
@@ -48,6 +49,7 @@ pub const WORLDS: [(&str, Written<'static>); 8] = [
     ("a relay", RELAY),
     ("a host with parts in audit", Written { site: SITE_IN_AUDIT, ..CLOSED }),
     ("a relay with parts in audit", RELAY_IN_AUDIT),
+    ("a relay that anybody may come by", OPEN_RELAY),
 ];
 
 /// Judges random frames twice; every decision, every counter and every reason reached.

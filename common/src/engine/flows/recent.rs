@@ -1,5 +1,5 @@
 //! What nearly every packet of a known flow comes to: one like it was found in the table of flows a moment ago. That is
-//! remembered by a [`Tag`] of eight bytes, where an entry has 32 or 64, and read in line, before anything else is asked.
+//! remembered by a [`Tag`] of eight bytes, where an entry has 32 or 64, and read in line.
 //!
 //! A tag is written where a flow that is open has been found, judged by the generation that rules and noted to be alive, and is
 //! believed until the window of time ends, a second or so. So each flow is asked for in general once in a window; what opens or
