@@ -11,8 +11,9 @@ use core::ops::Range;
 use super::SLOTS;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+pub use super::runs::Runs;
 pub use super::stem::Stem;
-pub use super::trie::{Hosts, Kind, Leaf, Node, Runs};
+pub use super::trie::{Hosts, Kind, Leaf, Node};
 
 /// Words in a page: the unit in which the kernel's array holds an image.
 pub const PAGE: u32 = 256;

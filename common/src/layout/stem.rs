@@ -41,13 +41,6 @@ impl Stem {
         joined(self.first)
     }
 
-    /// How many bits of 64 are behind it and the 16 that follow it: 0 to 48.
-    #[inline(always)]
-    #[must_use]
-    pub const fn shift(self) -> u32 {
-        self.shift
-    }
-
     /// Its length in bits, 0 to 48.
     #[inline(always)]
     #[must_use]

@@ -1,7 +1,7 @@
 //! Tags: a word that tells a packet whose like was found in the table of flows a moment ago.
 //!
 //! A tag is a hash, with the secret of the flow tables, of all that the finding depends on: both ends of the packet and its
-//! protocol, what was asked, the generation, and the window of time. So a reload and the next window end every tag at once, and
+//! protocol, the side that it comes from, the generation, and the window of time. So a reload and the next window end every tag at once, and
 //! nobody has to remove one. Below the hash stands what was found.
 
 use super::image::Verdict;

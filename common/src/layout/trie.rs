@@ -1,9 +1,8 @@
 //! The words of the trie: what an address is, or where to look on.
 
 use super::image::{MOST_PAGES, PAGE};
+use super::runs::Runs;
 use crate::opaque::Opaque;
-
-pub use super::runs::Runs;
 
 /// The least word of the trie that is no leaf.
 pub(super) const LEADS: u32 = 7 << 28;

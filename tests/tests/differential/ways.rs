@@ -11,7 +11,7 @@ use cmgate_tests::frames::Dump;
 use cmgate_tests::gate::{Backend, Compiled, InMemory, Written};
 use cmgate_tests::world::SITE_WITHOUT_MP;
 
-use super::engines::{ROOM, WORLDS};
+use crate::engines::{ROOM, WORLDS};
 use crate::traffic::Traffic;
 
 /// Frames in each of the worlds.
@@ -44,7 +44,7 @@ pub fn agree(seed: u64) -> Result<()> {
             ensure!(
                 said == in_general,
                 "CMGATE_SEED={seed}: {name}, frame {frame}, {hook:?} row {row}: {said:?}, but with a tag \
-                 {in_general:?}:\\n{}",
+                 {in_general:?}:\n{}",
                 Dump(&bytes)
             );
             by_flow += u32::from(said.is_some_and(|(reason, ..)| reason == Reason::Return));
