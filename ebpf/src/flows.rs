@@ -127,15 +127,15 @@ impl Maps {
 /// [`Flows::pardon`]. The question about the packet is the last that was noted or asked.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn flow_pardon(told: u32, reason: u32, source: u32, destination: u32, quoted: u32) -> u64 {
-    pardon(told, Refusal { reason, source, destination, quoted }, core::convert::identity)
+pub extern "C" fn flow_pardon(told: u32, reason: u32, source: u32, destination: u32, known: u32) -> u64 {
+    pardon(told, Refusal { reason, source, destination, known }, core::convert::identity)
 }
 
 /// [`Flows::pardon`], without a trace.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn probe_pardon(told: u32, reason: u32, source: u32, destination: u32, quoted: u32) -> u64 {
-    pardon(told, Refusal { reason, source, destination, quoted }, ReadOnly)
+pub extern "C" fn probe_pardon(told: u32, reason: u32, source: u32, destination: u32, known: u32) -> u64 {
+    pardon(told, Refusal { reason, source, destination, known }, ReadOnly)
 }
 
 #[inline(always)]
@@ -183,8 +183,8 @@ impl Flows for Maps {
 
     #[inline(always)]
     fn pardon(&self, _question: impl FnOnce() -> Question, refusal: Refusal) -> u64 {
-        let Refusal { reason, source, destination, quoted } = refusal;
-        flow_pardon(self.told(), reason, source, destination, quoted)
+        let Refusal { reason, source, destination, known } = refusal;
+        flow_pardon(self.told(), reason, source, destination, known)
     }
 
     #[inline(always)]
@@ -227,8 +227,8 @@ impl Flows for ReadOnly {
 
     #[inline(always)]
     fn pardon(&self, _question: impl FnOnce() -> Question, refusal: Refusal) -> u64 {
-        let Refusal { reason, source, destination, quoted } = refusal;
-        probe_pardon(self.0.told(), reason, source, destination, quoted)
+        let Refusal { reason, source, destination, known } = refusal;
+        probe_pardon(self.0.told(), reason, source, destination, known)
     }
 
     #[inline(always)]

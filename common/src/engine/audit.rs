@@ -8,7 +8,7 @@ use crate::packet::{Packet, Traits};
 use crate::reason::{Decision, Reason};
 use crate::tables::Tables;
 
-use super::flows::{Flows, Question, UNKNOWN, expect, initiate, recall, remember_datagram};
+use super::flows::{Flows, Question, expect, initiate, remember_datagram};
 use super::policy;
 
 /// The reasons that come after the policy was asked; an allow changes none of the others.
@@ -29,8 +29,9 @@ pub struct Refusal {
     pub source: u32,
     /// The destination's leaf.
     pub destination: u32,
-    /// The audited allow by which the packet that it quotes passed.
-    pub quoted: u32,
+    /// The audited allow by which its flow passed, or that of the packet that it quotes. It comes from whoever looked the flow
+    /// up: where nothing is written, another look-up finds a flow that is to be judged again, or that begins, as it was before.
+    pub known: u32,
 }
 
 impl Refusal {
@@ -63,7 +64,7 @@ pub(super) fn pardoned<T: Flows>(
         reason: decision.number() | (u32::from(decision.audited()) * Refusal::AUDITED),
         source: ends.0.0,
         destination: ends.1.0,
-        quoted: decision.verdict().0,
+        known: decision.verdict().0,
     };
     Decision::of_whole(tables.pardon(|| Question::of(tables, packet, ends, origin, Verdict::NONE), refusal))
 }
@@ -75,9 +76,9 @@ pub fn pardon<T: Tables>(tables: &T, question: &Question, refusal: Refusal) -> u
     let pair = policy::pair(tables, Leaf(refusal.source), Leaf(refusal.destination));
     let audited = pair.is_audited() || refusal.reason & Refusal::AUDITED != 0;
     let reason = refusal.reason & 0xff;
-    let mut allow = Verdict(refusal.quoted);
-    if allow.is_none() && BY_POLICY >> reason & 1 != 0 {
-        allow = by_allow(tables, question);
+    let mut allow = Verdict(refusal.known);
+    if BY_POLICY >> reason & 1 != 0 {
+        allow = by_allow(tables, question, allow);
     }
     if allow.is_none() {
         return Decision::of_number(reason, Verdict::NONE, audited).whole();
@@ -90,9 +91,9 @@ pub fn pardon<T: Tables>(tables: &T, question: &Question, refusal: Refusal) -> u
     Decision::of_number(reason, allow, true).whole()
 }
 
-/// The audited allow that would have admitted a packet, or an earlier one of its flow.
+/// The audited allow that would have admitted a packet; where none would, the one by which its flow is `known`.
 #[inline(always)]
-fn by_allow<T: Tables>(tables: &T, question: &Question) -> Verdict {
+fn by_allow<T: Tables>(tables: &T, question: &Question, known: Verdict) -> Verdict {
     let (source, destination) = (Leaf(question.source_leaf), Leaf(question.destination_leaf));
     let traits = Traits(question.traits);
     let leaves = question.origin == Origin::Own as u32;
@@ -101,19 +102,14 @@ fn by_allow<T: Tables>(tables: &T, question: &Question) -> Verdict {
         begin(tables, &Question { verdict: forth.0, ..*question });
         return forth;
     }
-    if traits.has(Traits(Traits::ECHO_REQUEST.0 | Traits::ONE_WAY.0 | Traits::OPENS.0)) {
-        return Verdict::NONE;
-    }
-    if leaves {
+    if leaves && !traits.has(Traits(Traits::ECHO_REQUEST.0 | Traits::ONE_WAY.0 | Traits::OPENS.0)) {
         let back =
             policy::verdict(tables, destination, source, traits.answered_service(question.ports >> 16));
         if back.is_audited() {
             return back;
         }
     }
-    let known = recall(tables, question);
-    let known = Verdict(if known < UNKNOWN { known as u32 } else { 0 });
-    if known.is_audited() { known } else { Verdict::NONE }
+    known
 }
 
 /// Remembers a flow that begins by an audited allow.

@@ -96,10 +96,11 @@ fn judge<T: Flows>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf)
         remember(tables, &Question::of(tables, packet, ends, Origin::Own, verdict), destination, verdict);
         return policy::admitted(verdict);
     }
-    if let Some(verdict) = flows::known(tables, packet, ends, Origin::Own) {
-        return Decision::by(Reason::Return, verdict);
+    let known = flows::known(tables, packet, ends, Origin::Own);
+    if flows::admits(known) {
+        return Decision::by(Reason::Return, Verdict(known as u32));
     }
-    Decision::of(policy::denied(tables, packet, ends, pair))
+    Decision::by(policy::denied(tables, packet, ends, pair), Verdict(known as u32))
 }
 
 #[inline(always)]

@@ -85,8 +85,9 @@ where
         }
         return policy::admitted(verdict);
     }
-    if let Some(verdict) = flows::known(tables, packet, ends, Origin::Transit) {
-        return Decision::by(Reason::Return, verdict);
+    let known = flows::known(tables, packet, ends, Origin::Transit);
+    if flows::admits(known) {
+        return Decision::by(Reason::Return, Verdict(known as u32));
     }
     if packet.is(Traits::ICMP_ERROR) {
         let question = Question::of(tables, packet, ends, Origin::Transit, Verdict::NONE);
@@ -94,5 +95,5 @@ where
         let reason = if quoted < UNKNOWN { Reason::Related } else { Reason::Unrelated };
         return Decision::new(reason, Verdict(quoted as u32), quoted & flows::AUDITED != 0);
     }
-    Decision::of(policy::denied(tables, packet, ends, pair))
+    Decision::by(policy::denied(tables, packet, ends, pair), Verdict(known as u32))
 }

@@ -145,7 +145,7 @@ const fn asked_port(traits: Traits, ports: u32) -> u32 {
     if traits.has(Traits::ICMP) { ports >> 16 } else { ports & 0xffff }
 }
 
-/// What [`Flows`] answers about a flow that is not known; a verdict is below it.
+/// What [`Flows`] answers about a flow that is not known; a verdict is below it, and its lower half is [`Verdict::NONE`].
 pub const UNKNOWN: u64 = 1 << 32;
 
 /// Set in an answer about what is to drop: it passes all the same, by an audited system or allow.
@@ -242,27 +242,29 @@ pub(super) fn may_need_flow<T: Tables>(tables: &T, packet: &Packet, origin: Orig
     fresh_ports && packet.is(Traits::UDP) && may_go_on(tables, packet)
 }
 
-/// The verdict of the known flow that a packet between two leaves (source, destination) belongs to, or `None`.
+/// The verdict of the known flow that a packet between two leaves (source, destination) belongs to, or [`UNKNOWN`] or more.
+/// Whether it admits the packet, [`admits`] says.
 #[inline(always)]
-pub(super) fn known<T: Flows>(
-    tables: &T,
-    packet: &Packet,
-    leaves: (Leaf, Leaf),
-    origin: Origin,
-) -> Option<Verdict> {
+pub(super) fn known<T: Flows>(tables: &T, packet: &Packet, leaves: (Leaf, Leaf), origin: Origin) -> u64 {
     if packet.is(Traits(Traits::ONE_WAY.0 | Traits::ECHO_REQUEST.0)) {
-        return None;
+        return UNKNOWN;
     }
     let answers = may_answer(tables, packet);
     if !answers && !may_need_flow(tables, packet, origin) {
-        return None;
+        return UNKNOWN;
     }
     by_flow(tables, Question::of(tables, packet, leaves, origin, Verdict::NONE), answers)
 }
 
-/// The same of a packet whose port some flow has; `answers` says whether the initiator's is where it goes to.
+/// Whether a known flow admits its packets: one that passed by an audited allow admits nothing, and audit is told of it.
 #[inline(always)]
-fn by_flow<T: Flows>(tables: &T, mut question: Question, answers: bool) -> Option<Verdict> {
+pub(super) const fn admits(known: u64) -> bool {
+    known < UNKNOWN && !Verdict(known as u32).is_audited()
+}
+
+/// [`known`] of a packet whose port some flow has; `answers` says whether the initiator's is where it goes to.
+#[inline(always)]
+fn by_flow<T: Flows>(tables: &T, mut question: Question, answers: bool) -> u64 {
     let may_be_expected = answers && question.is(Traits::UDP);
     let mut verdict = tables.go_on(&question);
     if verdict == ABSENT {
@@ -275,7 +277,5 @@ fn by_flow<T: Flows>(tables: &T, mut question: Question, answers: bool) -> Optio
         question.answers_broadcast = 1;
         verdict = tables.expected(&question);
     }
-    let verdict_or_none = Verdict(verdict as u32);
-    // A flow that passed by an audited allow is known for those that follow it, and admits nothing.
-    if verdict < UNKNOWN && !verdict_or_none.is_audited() { Some(verdict_or_none) } else { None }
+    verdict
 }

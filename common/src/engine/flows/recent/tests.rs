@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::address::Address;
 use crate::draw::prefixes::Numbers;
 use crate::engine::flows::recent::Side;
-use crate::engine::flows::{Flows, Question, by_flow, recent, stored};
+use crate::engine::flows::{self, Flows, Question, recent, stored};
 use crate::layout::control::{Slot, Timeouts};
 use crate::layout::entry::{HALF, Line, Meta, Origin, State, Table, WAYS, moment, word};
 use crate::layout::image::Bank;
@@ -152,6 +152,12 @@ fn question(tables: &Memory, packet: &Packet) -> Question {
 /// A packet's ends and protocol.
 fn tuple(packet: &Packet) -> (u8, Address, Address, u32) {
     (packet.protocol(), packet.source, packet.destination, packet.ports)
+}
+
+/// The verdict of the known flow that admits a packet.
+fn by_flow(tables: &Memory, question: Question, answers: bool) -> Option<Verdict> {
+    let known = flows::by_flow(tables, question, answers);
+    flows::admits(known).then_some(Verdict(known as u32))
 }
 
 #[test]
