@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cmgate::datapath::Hook;
+use cmgate::datapath::{Hook, Judgement};
 use cmgate_common::layout::Verdict;
 use cmgate_common::layout::control::Flags;
 use cmgate_common::layout::counters::Stat;
@@ -83,6 +83,11 @@ impl Expected {
 
     pub(super) fn reason(&self) -> Option<Reason> {
         self.reason
+    }
+
+    /// What the probe is to say of the frame.
+    pub(super) fn judgement(&self) -> Option<Judgement> {
+        self.reason.map(|reason| Judgement { reason, flow: self.flow.clone(), audited: self.audited })
     }
 
     /// Adds to `counts` what the frame moves; says whether it goes on.

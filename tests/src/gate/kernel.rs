@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cmgate::datapath::{Datapath, Hook, Judgement, Probe, ProgramUse, Sizes};
 
 use super::counts::{Counter, Counts};
@@ -81,6 +81,12 @@ impl Backend for Kernel {
 
     fn run(&mut self, hook: Hook, row: u32, frame: &[u8]) -> Result<bool> {
         Ok(self.datapath.rehearse(hook, row, frame)?)
+    }
+
+    fn foretell(&self, hook: Hook, row: u32, frame: &[u8], expected: Option<&Judgement>) -> Result<()> {
+        let probed = self.judge(hook, row, frame)?;
+        ensure!(probed.as_ref() == expected, "the probe says {probed:?}, instead of {expected:?}");
+        Ok(())
     }
 
     fn counts(&mut self) -> Result<Counts> {

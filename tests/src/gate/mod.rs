@@ -2,7 +2,7 @@
 //! kernel, with the same questions asked of both.
 //!
 //! Every [`Gate::expect`] compares every counter there is: what a frame should have moved has moved by just that, and
-//! nothing else has.
+//! nothing else has. What the probe says of a frame beforehand is compared, too.
 
 mod counts;
 mod expected;
@@ -15,7 +15,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use cmgate::datapath::{Hook, IdleTimes};
+use cmgate::datapath::{Hook, IdleTimes, Judgement};
 use cmgate_common::reason::Reason;
 
 use crate::frames::{Dump, Frame};
@@ -41,6 +41,15 @@ pub trait Backend {
     ///
     /// When the kernel does not take the frame.
     fn run(&mut self, hook: Hook, row: u32, frame: &[u8]) -> Result<bool>;
+
+    /// Compares what a probe says of a frame that is still to come; without a probe, nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it says something else.
+    fn foretell(&self, _hook: Hook, _row: u32, _frame: &[u8], _expected: Option<&Judgement>) -> Result<()> {
+        Ok(())
+    }
 
     /// Every counter that is not zero.
     ///
@@ -110,6 +119,8 @@ impl<'a> Gate<'a> {
     #[track_caller]
     fn expect_at(&mut self, hook: Hook, row: u32, frame: impl Into<Vec<u8>>, expected: impl Into<Expected>) {
         let (frame, expected, caller) = (frame.into(), expected.into(), Location::caller());
+        let foretold = self.backend.foretell(hook, row, &frame, expected.judgement().as_ref());
+        foretold.unwrap_or_else(|error| panic!("{caller}: {error:?}\n{}", Dump(&frame)));
         let judged = self.run(hook, row, &frame);
         let (goes_on, counts) = judged.unwrap_or_else(|error| panic!("{caller}: {error:?}"));
         let mut wanted = self.counts.clone();

@@ -24,6 +24,7 @@ pub const CASES: &[Case] = &[
     case("an_audited_allow_admits_nothing_and_is_named", HOST_IN_AUDIT, an_audited_allow),
     case("an_audited_allow_lets_its_answers_leave", CLOSED_IN_AUDIT, answers_leave),
     case("an_audited_allow_lets_its_answers_come", CLOSED_IN_AUDIT, answers_come),
+    case("answers_come_after_a_reload", CLOSED_IN_AUDIT, answers_come_after_a_reload),
     case("an_audited_allow_in_transit", RELAY_IN_AUDIT, an_audited_allow_in_transit),
     case("fragments_follow_a_first_that_was_let_through", HOST_IN_AUDIT, fragments),
     case("errors_about_what_was_let_through", RELAY_IN_AUDIT, errors),
@@ -96,6 +97,8 @@ fn answers_come(gate: &mut Gate<'_>) {
     let asks = tcp("10.1.1.20:40000 > 10.20.0.10:9200");
     gate.expect(asks.clone().syn().answer(), drop(Service));
     gate.expect_leaving(asks.clone().syn(), would_drop_but_for(Service, BACKUP).opening());
+    // Both may open at once.
+    gate.expect(asks.clone().answer().syn(), would_drop_but_for(Service, BACKUP));
     gate.expect(asks.clone().syn().answer(), would_drop_but_for(Service, BACKUP).answering());
     gate.expect(asks.clone().answer(), would_drop_but_for(Service, BACKUP));
     // Who was asked opens nothing.
@@ -105,6 +108,23 @@ fn answers_come(gate: &mut Gate<'_>) {
     let request = udp("10.1.1.20:5555 > 10.20.0.10:69");
     gate.expect_leaving(&request, would_drop_but_for(Service, BACKUP).opening().opening());
     gate.expect(udp("10.20.0.10:2000 > 10.1.1.20:5555"), would_drop_but_for(Service, BACKUP).answering());
+}
+
+fn answers_come_after_a_reload(gate: &mut Gate<'_>) {
+    let asks = tcp("10.1.1.20:40000 > 10.20.0.10:9200");
+    let request = udp("10.1.1.20:5555 > 10.20.0.10:69");
+    gate.expect_leaving(asks.clone().syn(), would_drop_but_for(Service, BACKUP).opening());
+    gate.expect_leaving(&request, would_drop_but_for(Service, BACKUP).opening().opening());
+    gate.reload(&CLOSED_IN_AUDIT);
+    gate.expect(asks.clone().syn().answer(), would_drop_but_for(Service, BACKUP).answering());
+    gate.expect(request.clone().answer(), would_drop_but_for(Service, BACKUP).answering());
+    gate.reload(&CLOSED_IN_AUDIT);
+    gate.expect(asks.clone().answer(), would_drop_but_for(Service, BACKUP));
+    gate.expect(udp("10.20.0.10:2000 > 10.1.1.20:5555"), would_drop_but_for(Service, BACKUP).answering());
+    // Without the allow it is over.
+    gate.reload(&CLOSED);
+    gate.expect(asks.answer(), drop(Service));
+    gate.expect(request.answer(), drop(Service));
 }
 
 fn an_audited_allow_in_transit(gate: &mut Gate<'_>) {

@@ -1,5 +1,5 @@
-//! Named frames, each judged by the engine in memory and by the programs in the kernel: verdict, reason, flow and every
-//! counter.
+//! Named frames, each judged by the engine in memory, by the probe and by the programs in the kernel: verdict, reason, flow and
+//! every counter.
 
 mod addresses;
 mod always;
