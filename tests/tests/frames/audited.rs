@@ -25,6 +25,7 @@ pub const CASES: &[Case] = &[
     case("an_audited_allow_lets_its_answers_leave", CLOSED_IN_AUDIT, answers_leave),
     case("an_audited_allow_lets_its_answers_come", CLOSED_IN_AUDIT, answers_come),
     case("answers_come_after_a_reload", CLOSED_IN_AUDIT, answers_come_after_a_reload),
+    case("an_own_echo_request_is_no_reason_to_reply", CLOSED_IN_AUDIT, an_own_echo_request),
     case("an_audited_allow_in_transit", RELAY_IN_AUDIT, an_audited_allow_in_transit),
     case("fragments_follow_a_first_that_was_let_through", HOST_IN_AUDIT, fragments),
     case("errors_about_what_was_let_through", RELAY_IN_AUDIT, errors),
@@ -125,6 +126,18 @@ fn answers_come_after_a_reload(gate: &mut Gate<'_>) {
     gate.reload(&CLOSED);
     gate.expect(asks.answer(), drop(Service));
     gate.expect(request.answer(), drop(Service));
+}
+
+fn an_own_echo_request(gate: &mut Gate<'_>) {
+    let site = SITE_IN_AUDIT.replace("\"udp/69\"", "\"icmp/echo-request\"");
+    gate.reload(&Written { site: &site, ..CLOSED });
+    gate.expect_leaving(
+        echo_request("10.1.1.20 > 10.20.0.10", 7),
+        would_drop_but_for(Service, BACKUP).opening(),
+    );
+    // Of the same identifier.
+    gate.expect_leaving(echo_reply("10.1.1.20 > 10.20.0.10", 7), drop(NoState));
+    gate.expect(echo_reply("10.20.0.10 > 10.1.1.20", 7), would_drop_but_for(Service, BACKUP).answering());
 }
 
 fn an_audited_allow_in_transit(gate: &mut Gate<'_>) {
