@@ -147,6 +147,10 @@ impl Tables for Memory {
         (self.at(offset) >> (8 * (offset & 2))) as u16
     }
 
+    fn at8(&self, offset: u64) -> u8 {
+        (self.at(offset) >> (8 * (offset & 3))) as u8
+    }
+
     fn hosts(&self, index: u64) -> &HostBucket {
         const NOBODY: HostBucket = HostBucket { lo: [[0; 2]; 3], hi: [[0; 2]; 3], leaf: [0; 3], reserved: 0 };
         let words = self.words.get(index as usize..).unwrap_or_default();

@@ -41,6 +41,9 @@ pub trait Tables: Opaque {
     /// The two bytes that begin so many bytes into the image; the lowest bit does not count.
     fn at16(&self, offset: u64) -> u16;
 
+    /// The byte so many bytes into the image.
+    fn at8(&self, offset: u64) -> u8;
+
     /// The leaf that [`Runs`] say of an address, of which these 64 bits are next. The programs put a call there: only large sites
     /// come to it, and in line it would take room and registers of each look-up.
     #[inline(always)]

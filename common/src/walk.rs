@@ -5,7 +5,7 @@ use std::vec::Vec;
 use crate::layout::Leaf;
 use crate::layout::image::{
     Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Hosts, LEAVES, Node, ROOT4, ROOT6, Runs, STEM6,
-    Stem, host_bucket, joined,
+    Size, Stem, host_bucket, joined,
 };
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
@@ -23,8 +23,8 @@ pub struct Interval {
 /// Every IPv4 address of an image, ascending; no two neighbours have the same leaf. What is read past the image's end
 /// is 0, as for the engine.
 #[must_use]
-pub fn v4(words: &[u32]) -> Vec<Interval> {
-    let mut walk = Walk { words, bits: 32, borders: Vec::new() };
+pub fn v4(words: &[u32], directory: &Directory) -> Vec<Interval> {
+    let mut walk = Walk { words, runs: directory.runs, bits: 32, borders: Vec::new() };
     walk.table(ROOT4.into(), 0, 0, 16);
     walk.intervals()
 }
@@ -32,7 +32,7 @@ pub fn v4(words: &[u32]) -> Vec<Interval> {
 /// Every IPv6 address of an image, single ones in their buckets among them; else as [`v4`].
 #[must_use]
 pub fn v6(words: &[u32], directory: &Directory) -> Vec<Interval> {
-    let mut walk = Walk { words, bits: 128, borders: Vec::new() };
+    let mut walk = Walk { words, runs: directory.runs, bits: 128, borders: Vec::new() };
     walk.table(ROOT6.into(), 0, 0, 16);
     walk.put_stem(directory.stem);
     walk.put_hosts(&hosts(words, directory));
@@ -44,6 +44,8 @@ type Border = (u128, Leaf);
 
 struct Walk<'w> {
     words: &'w [u32],
+    /// See [`Directory::runs`].
+    runs: u32,
     bits: u32,
     borders: Vec<Border>,
 }
@@ -74,24 +76,46 @@ impl Walk<'_> {
 
     /// The runs among the addresses that begin with the `depth` first bits of `first`.
     fn runs(&mut self, runs: Runs, first: u128, depth: u32) {
-        let left = self.bits - depth;
-        let (bounds, numbers) = (u64::from(runs.offset() >> 1), u64::from(runs.groups() * Runs::BOUNDS));
-        let mut begun = 0;
-        for run in 0..=numbers {
-            // Where fewer bits are left than choose, zeros follow them.
-            let bound = if run == 0 { 0 } else { u128::from(self.half(bounds + run - 1)) << left };
-            let begins = bound.div_ceil(1 << Runs::BITS);
-            if run == 0 || begins > begun && begins < 1 << left {
-                let leaf = self.word(u64::from(LEAVES) + self.half(bounds + numbers + run));
-                push(&mut self.borders, (first | begins, Leaf(leaf)));
-                begun = begins;
+        let (left, head, size) = (self.bits - depth, u64::from(runs.offset()), runs.size());
+        let mut begun = None;
+        for sixteenth in 0..u64::from(Runs::ENTRIES) {
+            let mut begin = |walk: &mut Self, bits: u64, number: u64| {
+                // Where fewer bits are left than choose, zeros follow them.
+                let begins =
+                    (u128::from(sixteenth << Runs::LAST_BITS | bits) << left).div_ceil(1 << Runs::BITS);
+                if begun.is_none_or(|begun| begins > begun) && begins < 1 << left {
+                    let leaf = walk.word(u64::from(LEAVES) + number);
+                    push(&mut walk.borders, (first | begins, Leaf(leaf)));
+                    begun = Some(begins);
+                }
+            };
+            let entry = self.number(head + u64::from(Runs::BASE) + (sixteenth << size.shift()), size);
+            let Some(eight) = entry.checked_sub(size.others()) else {
+                begin(self, 0, entry);
+                continue;
+            };
+            let base = u64::from(self.runs) + u64::from(self.word(head >> 2));
+            let mut first = 0;
+            for run in 0..u64::from(Runs::MOST * Runs::EIGHT) {
+                let eight = base + (eight + run / 8) * size.of_eight();
+                let number = eight + u64::from(Runs::EIGHT) + ((run % 8) << size.shift());
+                begin(self, first, self.number(number, size));
+                let last = self.number(eight + run % 8, Size::Byte);
+                if last == Runs::END.into() {
+                    break;
+                }
+                first = last + 1;
             }
         }
     }
 
-    /// Half a word, the lower of each first.
-    fn half(&self, index: u64) -> u64 {
-        u64::from(self.word(index >> 1) >> (16 * (index & 1)) & 0xffff)
+    /// The number that begins so many bytes into the image.
+    fn number(&self, offset: u64, size: Size) -> u64 {
+        let byte = |offset: u64| u64::from(self.word(offset >> 2) >> (8 * (offset & 3)) & 0xff);
+        match size {
+            Size::Byte => byte(offset),
+            Size::Half => byte(offset) | byte(offset + 1) << u8::BITS,
+        }
     }
 
     /// Lets what begins with the stem have the leaves behind it.

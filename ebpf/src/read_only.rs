@@ -62,6 +62,11 @@ impl Tables for ReadOnly {
     }
 
     #[inline(always)]
+    fn at8(&self, offset: u64) -> u8 {
+        self.0.at8(offset)
+    }
+
+    #[inline(always)]
     fn in_runs(&self, runs: Runs, rest: u64) -> Leaf {
         self.0.in_runs(runs, rest)
     }

@@ -253,6 +253,13 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn at8(&self, offset: u64) -> u8 {
+        let place = offset & (self.last | (size_of::<u32>() as u64 - 1));
+        // SAFETY: as for `at`: with the two lowest bits the mask ends with the last byte.
+        unsafe { *self.image.byte_add(place as usize).cast() }
+    }
+
+    #[inline(always)]
     fn in_runs(&self, runs: Runs, rest: u64) -> Leaf {
         Leaf(leaf_of_runs(self.number, runs.0, rest) as u32)
     }

@@ -3,8 +3,8 @@
 use crate::address::Address;
 use crate::layout::Leaf;
 use crate::layout::image::{
-    HOST_BUCKET, HOSTS_PER_BUCKET, Hosts, InterfaceRule, Kind, LEAVES, Node, ROOT4, ROOT6, Runs, STEM6, Stem,
-    host_bucket, joined,
+    HOST_BUCKET, HOSTS_PER_BUCKET, Hosts, InterfaceRule, Kind, LEAVES, Node, ROOT4, ROOT6, Runs, STEM6, Size,
+    Stem, host_bucket, joined,
 };
 use crate::packet::{Packet, Traits};
 use crate::reason::Reason;
@@ -135,18 +135,38 @@ fn follow<T: Tables>(tables: &T, word: u64, rest: &mut u64) -> u64 {
 /// [`Tables::in_runs`], in line.
 #[inline(always)]
 pub fn of_runs<T: Tables>(tables: &T, runs: Runs, rest: u64) -> Leaf {
-    let chosen = Runs::chosen(rest);
-    let (mut offset, mut left, mut reached) = (u64::from(runs.offset()), u64::from(runs.groups()), 0u64);
-    for _ in 0..u64::from(Runs::GROUPS) {
-        reached = reached.wrapping_add(Runs::reached(chosen, tables.at64(offset)));
-        offset = offset.wrapping_add(size_of::<u64>() as u64);
-        left = left.wrapping_sub(1);
-        if left == 0 {
+    // Each size has a way of its own, on which it is known.
+    let number = match runs.size() {
+        Size::Byte => in_head(tables, runs, rest, Size::Byte),
+        Size::Half => in_head(tables, runs, rest, Size::Half),
+    };
+    Leaf(tables.word(u64::from(LEAVES) + number))
+}
+
+/// The number of the leaf that a head and its runs say of an address.
+#[inline(always)]
+fn in_head<T: Tables>(tables: &T, runs: Runs, rest: u64, size: Size) -> u64 {
+    let number = |offset: u64| match size {
+        Size::Byte => u64::from(tables.at8(offset)),
+        Size::Half => u64::from(tables.at16(offset)),
+    };
+    let head = u64::from(runs.offset());
+    let entries = head.wrapping_add(Runs::BASE.into());
+    let entry = number(entries.wrapping_add(Runs::sixteenth(rest) << size.shift()));
+    if entry < size.others() {
+        return entry;
+    }
+    let base = u64::from(tables.slot().directory.runs).wrapping_add(tables.at(head).into());
+    let mut eight = base.wrapping_add(entry.wrapping_sub(size.others()).wrapping_mul(size.of_eight()));
+    let (chosen, mut run) = (Runs::chosen(rest), 0);
+    for _ in 0..u64::from(Runs::MOST) {
+        run = Runs::ended(chosen, tables.at64(eight));
+        if run < u64::from(Runs::EIGHT) {
             break;
         }
+        eight = eight.wrapping_add(size.of_eight());
     }
-    let number = tables.at16(offset.wrapping_add(Runs::count(reached) << 1));
-    Leaf(tables.word(u64::from(LEAVES) + u64::from(number)))
+    number(eight.wrapping_add(Runs::EIGHT.into()).wrapping_add(run << size.shift()))
 }
 
 /// Whether both are somebody's: the source neither this host's nor anything odd, and the destination at most a broadcast

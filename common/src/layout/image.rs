@@ -11,7 +11,7 @@ use core::ops::Range;
 use super::SLOTS;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-pub use super::runs::Runs;
+pub use super::runs::{Runs, Size};
 pub use super::stem::Stem;
 pub use super::trie::{Hosts, Kind, Leaf, Node};
 
@@ -42,8 +42,8 @@ pub const SERVICE_CLASSES: u32 = STEM6 + 0x1_0000;
 /// [`Runs::LEAVES`] words: the leaves that [`Runs`] name by their numbers.
 pub const LEAVES: u32 = SERVICE_CLASSES + SERVICES;
 
-/// Nodes of [`Node::NARROW`] or [`Node::WIDE`] words, of both families, and behind them what [`Runs`] tell the place of;
-/// behind that whatever the [`Directory`] names.
+/// Nodes of [`Node::NARROW`] or [`Node::WIDE`] words, of both families, and behind them the heads of [`Runs`]; behind these
+/// whatever the [`Directory`] names.
 pub const NODES: u32 = LEAVES + Runs::LEAVES;
 
 const _: () = assert!(NODES.is_multiple_of(PAGE));
@@ -54,6 +54,8 @@ const _: () = assert!(NODES.is_multiple_of(PAGE));
 pub struct Directory {
     /// Where most IPv6 addresses of the site begin.
     pub stem: Stem,
+    /// Where the runs begin that heads of [`Runs`] name, in bytes.
+    pub runs: u32,
     /// A [`HostBucket`] for some single IPv6 addresses each.
     pub hosts6: u32,
     /// Number of those buckets less one; the number is a power of two.

@@ -1,41 +1,50 @@
-//! What many bits of an address choose among where few leaves are meant: runs of addresses with the same leaf, and the
-//! bounds between them.
+//! What many bits of an address choose among where few leaves are meant: runs of addresses with the same leaf.
 
 use super::trie::{Hosts, LEADS, Leaf, Node, OFFSETS};
 
-/// A word of the trie that ends a look-up: the [`Self::BITS`] next bits of the address lie in one of a few runs, each of
-/// which has a leaf. It tells where in the image they stand, at a multiple of eight bytes: first the bounds between them,
-/// ascending, four in each eight bytes, and behind those two bytes for each run, the number of its leaf in
-/// [`LEAVES`](super::image::LEAVES). A run begins at the bound before it. It has a kind that no leaf has.
+/// A word of the trie that ends a look-up: it tells where in the image, at a multiple of four bytes, a head stands.
+///
+/// The next [`Self::SIXTEENTH_BITS`] bits of the address choose one of a head's sixteen entries: the number of a leaf in
+/// [`LEAVES`](super::image::LEAVES), or where the runs begin that such a sixteenth has. The [`Self::LAST_BITS`] bits behind them choose the
+/// run. Runs stand in eights, first the last of each run's addresses, ascending, in eight bytes, and then the numbers of
+/// their leaves. The last run of a sixteenth ends with it, and so do all behind it. Entries and numbers are bytes where all
+/// leaves have low numbers, else halves of a word: heads and runs stand apart, so that the heads, which nearly all addresses
+/// need no more than, take few cache lines. Runs have a kind that no leaf has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Runs(pub u32);
 
 impl Runs {
+    /// Bits of an address that choose an entry.
+    pub const SIXTEENTH_BITS: u32 = 4;
+    /// Bits of an address that choose a run.
+    pub const LAST_BITS: u32 = 8;
     /// Bits of an address that choose. Where fewer are left, as many zeros follow.
-    pub const BITS: u32 = 12;
-    /// Eights of bytes that bounds take at most.
-    pub const GROUPS: u32 = (1 << Self::GROUP_BITS) - 1;
-    /// Bounds in eight bytes.
-    pub const BOUNDS: u32 = 4;
-    /// Runs at most: one more than bounds.
-    pub const MOST: u32 = Self::GROUPS * Self::BOUNDS + 1;
+    pub const BITS: u32 = Self::SIXTEENTH_BITS + Self::LAST_BITS;
+    /// Entries of a head.
+    pub const ENTRIES: u32 = 1 << Self::SIXTEENTH_BITS;
+    /// Bytes before a head's entries: a word that says where the runs of its sixteenths begin, in bytes from where the image's
+    /// runs do.
+    pub const BASE: u32 = 4;
+    /// Runs whose lasts stand together.
+    pub const EIGHT: u32 = 8;
+    /// Eights that a sixteenth has at most.
+    pub const MOST: u32 = 4;
+    /// The last address of a sixteenth.
+    pub const END: u8 = u8::MAX;
     /// Runs with a leaf of a number below this: as many as [`LEAVES`](super::image::LEAVES) has words.
     pub const LEAVES: u32 = 1 << 12;
-    /// A bound that no address reaches, in place of those that are not needed.
-    pub const NO_BOUND: u64 = 0x7fff;
-    /// Bits of a word that say how many eights of bytes the bounds take, less one; all set, it is [`Hosts`].
-    const GROUP_BITS: u32 = 3;
-    /// The lowest bit of each bound.
+    /// What tells it from other words: all set, it is [`Hosts`].
+    pub(super) const MARKS: u32 = 3;
+    /// Set where entries and numbers take two bytes, the lower first.
+    const LONG: u32 = 1;
+    /// The lowest bit of each half of a word, in 64 bits.
     const ONES: u64 = 0x0001_0001_0001_0001;
-    /// The bit above each bound, which keeps what one takes from its neighbours'.
-    const GUARDS: u64 = Self::ONES << 15;
 
-    /// The runs whose bounds begin so many bytes into an image, a multiple of eight, and take so many eights of bytes: 1 to
-    /// [`Self::GROUPS`].
+    /// The head that stands so many bytes into an image, a multiple of four, and how long its numbers are.
     #[must_use]
-    pub const fn new(offset: u32, groups: u32) -> Self {
-        debug_assert!(offset < OFFSETS && offset.is_multiple_of(8) && groups - 1 < Self::GROUPS);
-        Self(LEADS | offset | (groups - 1))
+    pub const fn new(offset: u32, size: Size) -> Self {
+        debug_assert!(offset < OFFSETS && offset.is_multiple_of(4));
+        Self(LEADS | offset | if matches!(size, Size::Half) { Self::LONG } else { 0 })
     }
 
     /// Whether a word of the trie is this.
@@ -48,78 +57,112 @@ impl Runs {
     /// The same, as many bytes further on.
     #[must_use]
     pub const fn moved(self, bytes: u32) -> Self {
-        Self::new(self.offset() + bytes, self.groups())
+        Self::new(self.offset() + bytes, self.size())
     }
 
-    /// Bytes from the image's start to the first bounds.
+    /// Bytes from the image's start to the head.
     #[inline(always)]
     #[must_use]
     pub const fn offset(self) -> u32 {
-        self.0 & (OFFSETS - 1) & !Self::GROUPS
+        self.0 & (OFFSETS - 1) & !Self::MARKS
     }
 
-    /// Eights of bytes that the bounds take.
+    /// How long entries and numbers are.
     #[inline(always)]
     #[must_use]
-    pub const fn groups(self) -> u32 {
-        (self.0 & Self::GROUPS) + 1
+    pub const fn size(self) -> Size {
+        if self.0 & Self::LONG == 0 { Size::Byte } else { Size::Half }
     }
 
-    /// Of 64 bits of an address, from the next one on, what bounds are compared with: the bits that choose, as often as there
-    /// are bounds in eight bytes.
+    /// Which sixteenth 64 bits of an address, from the next one on, lie in.
+    #[inline(always)]
+    #[must_use]
+    pub const fn sixteenth(rest: u64) -> u64 {
+        rest >> (u64::BITS - Self::SIXTEENTH_BITS)
+    }
+
+    /// Of 64 bits of an address, from the next one on, what lasts are compared with: the bits that choose a run, four times, so
+    /// that each is above the eight bits of a last that it is beyond.
     #[inline(always)]
     #[must_use]
     pub const fn chosen(rest: u64) -> u64 {
-        (rest >> (u64::BITS - Self::BITS)).wrapping_mul(Self::ONES) | Self::GUARDS
+        let bits = rest << Self::SIXTEENTH_BITS >> (u64::BITS - Self::LAST_BITS);
+        bits.wrapping_add(Self::END as u64).wrapping_mul(Self::ONES)
     }
 
-    /// Which of the four bounds are not above what [`Self::chosen`] gave: the lowest bit where each stands. As many sums of
-    /// these as there are groups can be added up.
+    /// How many runs of an eight end before what [`Self::chosen`] gave: the number of its run among them, or eight.
     #[inline(always)]
     #[must_use]
-    pub const fn reached(chosen: u64, bounds: u64) -> u64 {
-        chosen.wrapping_sub(bounds) >> 15 & Self::ONES
-    }
-
-    /// How many bounds that are in all, which is the number of the run.
-    #[inline(always)]
-    #[must_use]
-    pub const fn count(reached: u64) -> u64 {
-        reached.wrapping_mul(Self::ONES) >> 48
+    pub const fn ended(chosen: u64, lasts: u64) -> u64 {
+        const EVEN: u64 = Runs::ONES * Runs::END as u64;
+        let even = chosen.wrapping_sub(lasts & EVEN) >> Self::LAST_BITS & Self::ONES;
+        let odd = chosen.wrapping_sub(lasts >> Self::LAST_BITS & EVEN) >> Self::LAST_BITS & Self::ONES;
+        even.wrapping_add(odd).wrapping_mul(Self::ONES) >> 48
     }
 }
 
-const _: () = assert!(Runs::NO_BOUND > (1 << Runs::BITS) - 1);
+/// How many bytes an entry of a head takes, or the number of a leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// One.
+    Byte,
+    /// Two.
+    Half,
+}
+
+impl Size {
+    /// How far a number of these is to be shifted for as many bytes.
+    #[inline(always)]
+    #[must_use]
+    pub const fn shift(self) -> u32 {
+        self as u32
+    }
+
+    /// Numbers of leaves are below this, and entries that are none are not.
+    #[inline(always)]
+    #[must_use]
+    pub const fn others(self) -> u64 {
+        match self {
+            Self::Byte => 1 << 7,
+            Self::Half => 1 << 15,
+        }
+    }
+
+    /// Bytes of eight runs.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_eight(self) -> u64 {
+        Runs::EIGHT as u64 + ((Runs::EIGHT as u64) << self.shift())
+    }
+}
+
+const _: () = assert!(Runs::LEAVES as u64 <= Size::Half.others());
+const _: () = assert!((Runs::ENTRIES * Runs::MOST) as u64 <= Size::Byte.others());
 
 #[cfg(all(test, feature = "std"))]
 mod tests {
     use super::*;
 
-    /// The run of 12 bits behind which others follow, by these bounds.
-    fn run(bounds: &[u64], bits: u64) -> u64 {
-        let rest = bits << 52 | bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 12;
-        let groups = bounds.chunks(4).map(|group| {
-            let bound = |at: usize| group.get(at).copied().unwrap_or(Runs::NO_BOUND) << (16 * at);
-            (0..4).map(bound).sum()
-        });
-        Runs::count(groups.map(|group| Runs::reached(Runs::chosen(rest), group)).sum())
+    /// The run of these eight bits, among runs with these lasts.
+    fn run(lasts: &[u64], bits: u64) -> u64 {
+        let noise = bits.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let chosen = Runs::chosen(noise << 60 | bits << 52 | noise >> 12);
+        let mut run = 0;
+        for eight in lasts.chunks(8) {
+            let last = |at: usize| eight.get(at).copied().unwrap_or(Runs::END.into()) << (8 * at);
+            run += Runs::ended(chosen, (0..8).map(last).sum());
+        }
+        run
     }
 
     #[test]
-    fn the_run_is_the_number_of_bounds_not_above() {
-        for bound in 0..1 << 12 {
-            for bits in [0, bound.max(1) - 1, bound, (bound + 1).min(0xfff), 0xfff] {
-                assert_eq!(run(&[bound], bits), u64::from(bits >= bound), "{bits} of {bound}");
-            }
-        }
-        for count in 1..=u64::from(Runs::MOST - 1) {
-            for (first, step) in
-                [(0, 1), (1, 1), (7, 100), (0xfff - count, 1), (0xfff - (count - 1) * 127, 127)]
-            {
-                let bounds: Vec<u64> = (0..count).map(|at| first + at * step).collect();
-                for bits in 0..1 << 12 {
-                    let below = bounds.iter().filter(|bound| **bound <= bits).count() as u64;
-                    assert_eq!(run(&bounds, bits), below, "{bits} of {bounds:?}");
+    fn the_run_is_the_number_of_those_that_end_before() {
+        for count in 1..=u64::from(Runs::MOST * Runs::EIGHT) {
+            for (first, step) in [(0, 1), (1, 1), (3, 7), (0xff - count, 1), (255 - count * 7, 7)] {
+                let lasts: Vec<u64> = (1..count).map(|at| first + at * step).chain([0xff]).collect();
+                for bits in 0..=0xff {
+                    let before = lasts.iter().filter(|last| **last < bits).count() as u64;
+                    assert_eq!(run(&lasts, bits), before, "{bits} of {lasts:?}");
                 }
             }
         }
@@ -127,13 +170,13 @@ mod tests {
 
     #[test]
     fn a_word_says_what_it_was_made_of() {
-        for offset in [0, 8, 64, 4096, OFFSETS - 8] {
-            for groups in 1..=Runs::GROUPS {
-                let runs = Runs::new(offset, groups);
-                assert_eq!((runs.offset(), runs.groups()), (offset, groups));
+        for offset in [0, 4, 64, 4096, OFFSETS - 4] {
+            for size in [Size::Byte, Size::Half] {
+                let runs = Runs::new(offset, size);
+                assert_eq!((runs.offset(), runs.size()), (offset, size));
                 assert!(Runs::is(runs.0));
                 if offset == 64 {
-                    assert_eq!(runs.moved(72), Runs::new(136, groups));
+                    assert_eq!(runs.moved(72), Runs::new(136, size));
                 }
             }
         }

@@ -172,18 +172,18 @@ impl Node {
 }
 
 /// A word of the trie of IPv6 for addresses of which some have leaves of their own, in buckets: where the leaf of the others
-/// stands. It has the kind of [`Runs`], and the number of groups that these never have.
+/// stands. It has the kind of [`Runs`], and marks that these never have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hosts(pub u32);
 
 impl Hosts {
     /// Its lowest bits.
-    const MARK: u32 = Runs::GROUPS;
+    const MARK: u32 = Runs::MARKS;
 
-    /// Hosts among addresses whose leaf stands at this word of the image, an even one.
+    /// Hosts among addresses whose leaf stands at this word of the image.
     #[must_use]
     pub const fn new(place: u32) -> Self {
-        debug_assert!(place < Node::PLACES && place.is_multiple_of(2));
+        debug_assert!(place < Node::PLACES);
         Self(LEADS | place << 2 | Self::MARK)
     }
 

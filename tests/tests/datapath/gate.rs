@@ -93,6 +93,7 @@ impl Policy {
         };
         let directory = Directory {
             stem: Stem::NONE,
+            runs: 0,
             hosts6: table(HOST_BUCKET),
             hosts6_mask: 0,
             hosts6_seed: 0,

@@ -95,7 +95,8 @@ fn build_with(policy: &Policy, few: usize, choose: impl FnOnce(&[Step]) -> Stem)
     let (main4, main6) = main_addresses(policy);
     let (hosts6, steps6) = hosts6::place(&all6);
     let stem = choose(&steps6);
-    let Tries { root4, root6, stem6, leaves: numbered, nodes } = Tries::of(&steps4, (&steps6, stem), few)?;
+    let Tries { root4, root6, stem6, leaves: numbered, nodes, runs } =
+        Tries::of(&steps4, (&steps6, stem), few)?;
 
     let services: Vec<u32> =
         services.words.iter().map(|class| groups.verdicts.merged[*class as usize]).collect();
@@ -112,7 +113,9 @@ fn build_with(policy: &Policy, few: usize, choose: impl FnOnce(&[Step]) -> Stem)
         let start = tables.add(table)?;
         assert_eq!(start, place, "what stands at a fixed place is as long as it always is");
     }
+    let runs = tables.add(&runs)? << 2;
     let directory = Directory {
+        runs,
         interfaces: tables.add(&interfaces)?,
         bound: u32::from(!policy.bindings.is_empty()),
         main4: main4.to_bits(),

@@ -1,7 +1,7 @@
 //! What ends look-ups at large sites: few bytes for all that is left of an address, in the place of nodes.
 
 use cmgate_common::layout::Leaf;
-use cmgate_common::layout::image::Runs;
+use cmgate_common::layout::image::{Runs, Size};
 
 use super::known::Known;
 use super::trie::Step;
@@ -9,52 +9,89 @@ use super::trie::Step;
 /// Runs of leaves; see [`Runs`].
 #[derive(Default)]
 pub(super) struct Ends {
-    /// Bounds and numbers of leaves, as an image holds them.
-    pub(super) words: Vec<u32>,
-    known: Known,
+    /// Heads, as an image holds them.
+    pub(super) heads: Vec<u32>,
+    /// Eights of runs, as an image holds them.
+    pub(super) eights: Vec<u32>,
+    known_heads: Known,
+    known_eights: Known,
     leaves: Leaves,
+    /// The runs of the block at hand: the last of each one's addresses within its sixteenth, and its leaf's number.
+    runs: Vec<(u8, u16)>,
 }
 
 impl Ends {
-    /// The runs that a block comes to, as a word whose offset counts from the first of all; what is left of `steps` then
+    /// The runs that a block comes to, as a word whose offset counts from the first head; what is left of `steps` then
     /// starts with the step in force at the block's end. None where they are too many, or need more bits of an address,
     /// or a leaf has no number or hosts among its addresses.
     pub(super) fn of(&mut self, steps: &mut &[Step], first: u128, depth: u32) -> Option<Runs> {
+        const MOST: usize = (Runs::ENTRIES * Runs::MOST * Runs::EIGHT) as usize;
         let last = first | u128::MAX >> depth;
-        let most = steps.len().min(Runs::MOST as usize + 1);
-        let runs = 1 + steps[1..most].iter().take_while(|step| step.first <= last).count();
-        let bounds = &steps[1..runs];
+        let most = steps.len().min(MOST + 1);
+        let count = 1 + steps[1..most].iter().take_while(|step| step.first <= last).count();
+        let (block, rest) = (&steps[..count], &steps[count - 1..]);
         // A look-up sees the bits of one half of an address.
         let chosen = if depth < u64::BITS { (depth + Runs::BITS).min(u64::BITS) } else { depth + Runs::BITS };
         let within = u128::MAX.checked_shr(chosen).unwrap_or(0);
-        let has_hosts = steps[..runs].iter().any(|step| step.parts().1);
-        if runs > Runs::MOST as usize || has_hosts || bounds.iter().any(|bound| bound.first & within != 0) {
+        let needs_more = block[1..].iter().any(|bound| bound.first & within != 0);
+        if count > MOST || needs_more || block.iter().any(|step| step.parts().1) {
             return None;
         }
-        let groups = bounds.len().div_ceil(Runs::BOUNDS as usize).max(1);
-        let mut halves = [0; Self::MOST_HALVES];
-        let (places, numbers) = halves.split_at_mut(groups * Runs::BOUNDS as usize);
-        places.fill(Runs::NO_BOUND as u16);
-        for (place, bound) in places.iter_mut().zip(bounds) {
-            *place = (bound.first << depth >> (u128::BITS - Runs::BITS)) as u16;
-        }
-        for (number, step) in numbers.iter_mut().zip(&steps[..runs]) {
-            *number = self.leaves.number(step.leaf)?;
-        }
-        let taken = (places.len() + runs).next_multiple_of(Runs::BOUNDS as usize);
-        let mut words = [0; Self::MOST_HALVES / 2];
-        let (pairs, _) = halves[..taken].as_chunks();
-        for (word, [lower, upper]) in words.iter_mut().zip(pairs) {
-            *word = u32::from(*lower) | u32::from(*upper) << 16;
-        }
-        *steps = &steps[runs - 1..];
-        let start = self.known.place(&mut self.words, &words[..taken / 2]);
-        Some(Runs::new(start << 2, groups as u32))
+        self.part(block, first, depth)?;
+        *steps = rest;
+        Some(self.place())
     }
 
-    /// Two bytes each that bounds and numbers take at most, to whole eights.
-    const MOST_HALVES: usize =
-        ((Runs::GROUPS * Runs::BOUNDS + Runs::MOST).next_multiple_of(Runs::BOUNDS)) as usize;
+    /// Takes the steps of a block apart into the runs of its sixteenths; None where one has too many.
+    fn part(&mut self, mut steps: &[Step], first: u128, depth: u32) -> Option<()> {
+        self.runs.clear();
+        let shift = u128::BITS - depth - Runs::SIXTEENTH_BITS;
+        for sixteenth in 0..u128::from(Runs::ENTRIES) {
+            let start = first + (sixteenth << shift);
+            let last = start | ((1 << shift) - 1);
+            while let [_, next, ..] = steps
+                && next.first <= start
+            {
+                steps = &steps[1..];
+            }
+            let before = self.runs.len();
+            while let [step, next, ..] = steps
+                && next.first <= last
+            {
+                let bits =
+                    (next.first - 1) << depth << Runs::SIXTEENTH_BITS >> (u128::BITS - Runs::LAST_BITS);
+                self.runs.push((bits as u8, self.leaves.number(step.leaf)?));
+                steps = &steps[1..];
+            }
+            self.runs.push((Runs::END, self.leaves.number(steps[0].leaf)?));
+            if self.runs.len() - before > (Runs::MOST * Runs::EIGHT) as usize {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    /// Puts the block that was taken apart into the tables.
+    fn place(&mut self) -> Runs {
+        let is_low = |(_, number): &(u8, u16)| u64::from(*number) < Size::Byte.others();
+        let size = if self.runs.iter().all(is_low) { Size::Byte } else { Size::Half };
+        let (mut entries, mut eights) = (Vec::new(), Vec::new());
+        for runs in self.runs.split_inclusive(|(last, _)| *last == Runs::END) {
+            if let [(_, number)] = runs {
+                put(&mut entries, size, (*number).into());
+                continue;
+            }
+            put(&mut entries, size, size.others() + eights.len() as u64 / size.of_eight());
+            for eight in runs.chunks(Runs::EIGHT as usize) {
+                let run = |at: usize| eight.get(at).copied().unwrap_or((Runs::END, 0));
+                eights.extend((0..Runs::EIGHT as usize).map(|at| run(at).0));
+                (0..Runs::EIGHT as usize).for_each(|at| put(&mut eights, size, run(at).1.into()));
+            }
+        }
+        let base = self.known_eights.place(&mut self.eights, &words(&eights)) << 2;
+        let head = [base].into_iter().chain(words(&entries)).collect::<Vec<u32>>();
+        Runs::new(self.known_heads.place(&mut self.heads, &head) << 2, size)
+    }
 
     /// The leaves by their numbers.
     pub(super) fn into_leaves(self) -> Vec<u32> {
@@ -62,6 +99,21 @@ impl Ends {
         leaves.resize(Runs::LEAVES as usize, 0);
         leaves
     }
+}
+
+/// Appends a number that takes so many bytes.
+fn put(bytes: &mut Vec<u8>, size: Size, number: u64) {
+    let [lower, upper, ..] = number.to_le_bytes();
+    bytes.push(lower);
+    match size {
+        Size::Byte => {}
+        Size::Half => bytes.push(upper),
+    }
+}
+
+/// Bytes as an image holds them.
+fn words(bytes: &[u8]) -> Vec<u32> {
+    bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
 }
 
 /// Numbers of leaves, in the order of their first use.

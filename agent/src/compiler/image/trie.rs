@@ -70,8 +70,10 @@ pub(super) struct Tries {
     pub(super) stem6: Vec<u32>,
     /// The leaves by the numbers that runs have for them.
     pub(super) leaves: Vec<u32>,
-    /// The nodes, and behind them the runs.
+    /// The nodes, and behind them the heads of runs.
     pub(super) nodes: Vec<u32>,
+    /// The runs.
+    pub(super) runs: Vec<u32>,
 }
 
 impl Tries {
@@ -91,15 +93,16 @@ impl Tries {
         let mut root6 = nodes.root(&stem::around(v6, stem), Stem::NONE, SPARSE6)?;
         let mut stem6 = nodes.root(v6, stem, SPARSE6)?;
         let Nodes { mut words, mut ends, .. } = nodes;
-        // Only here is it known where the runs come to stand.
+        // Only here is it known where the heads come to stand.
         let start = (NODES << 2) + size_of_val(words.as_slice()) as u32;
         for word in root4.iter_mut().chain(&mut root6).chain(&mut stem6).chain(&mut words) {
             if Runs::is(*word) {
                 *word = Runs(*word).moved(start).0;
             }
         }
-        words.append(&mut ends.words);
-        Ok(Self { root4, root6, stem6, leaves: ends.into_leaves(), nodes: words })
+        words.append(&mut ends.heads);
+        let runs = std::mem::take(&mut ends.eights);
+        Ok(Self { root4, root6, stem6, leaves: ends.into_leaves(), nodes: words, runs })
     }
 }
 
@@ -200,7 +203,7 @@ impl Nodes {
                 Node::new(NODES + self.wide.place(&mut self.words, &words), Node::WIDE).0
             }
         };
-        let needed = self.words.len() + self.ends.words.len();
+        let needed = self.words.len() + self.ends.heads.len() + self.ends.eights.len();
         if needed > self.most {
             return Err(TooLarge { limit: Limit::Words, needed: u64::from(NODES + PAGE) + needed as u64 });
         }
@@ -223,6 +226,8 @@ impl Nodes {
 
 #[cfg(test)]
 mod tests {
+    use cmgate_common::layout::image::Size;
+
     use super::*;
 
     fn steps(borders: &[(u128, u32)]) -> Vec<Step> {
@@ -244,14 +249,22 @@ mod tests {
         if Leaf::is_word(word.into()) {
             return (word, met);
         }
-        let (runs, bits) = (Runs(word), path << depth >> (128 - Runs::BITS));
-        let half = |at: usize| {
-            let word = tries.nodes[(runs.offset() >> 2) as usize - NODES as usize + at / 2];
-            word >> (16 * (at % 2)) & 0xffff
+        let (runs, rest) = (Runs(word), (path << depth >> 64) as u64);
+        assert_eq!(runs.size(), Size::Byte);
+        let byte = |table: &[u32], offset: u32| table[offset as usize / 4].to_le_bytes()[offset as usize % 4];
+        let head = runs.offset() - (NODES << 2);
+        let entry = byte(&tries.nodes, head + Runs::BASE + Runs::sixteenth(rest) as u32);
+        let Some(eight) = u64::from(entry).checked_sub(Size::Byte.others()) else {
+            return (tries.leaves[usize::from(entry)], met + 1);
         };
-        let bounds = (runs.groups() * Runs::BOUNDS) as usize;
-        let run = (0..bounds).filter(|at| u128::from(half(*at)) <= bits).count();
-        (tries.leaves[half(bounds + run) as usize], met + 1)
+        let mut at = tries.nodes[head as usize / 4] + (eight * Size::Byte.of_eight()) as u32;
+        let runs = (0..).map(|run| {
+            at += if run > 0 && run % 8 == 0 { 9 } else { u32::from(run > 0) };
+            (byte(&tries.runs, at), byte(&tries.runs, at + 8))
+        });
+        let within = (rest << 4 >> 56) as u8;
+        let number = runs.into_iter().find(|(last, _)| within <= *last).unwrap().1;
+        (tries.leaves[usize::from(number)], met + 1)
     }
 
     #[test]
@@ -302,8 +315,7 @@ mod tests {
         // The same, had there been no room for so many.
         let tries = Tries::made(&borders, NOTHING, true, FEW).unwrap();
         let met = |network: u128| follow(&tries.root4, &tries, network << 112).1;
-        assert_eq!([1, 8, 14].map(met), [1; 3], "29 runs at most");
-        assert_eq!([15, 64, 127].map(met), [2; 3], "narrow, and runs");
+        assert_eq!([1, 15, 64, 127].map(met), [1; 4], "runs");
         assert_eq!(met(128), 1, "256 changes, wide");
         for network in 1..=128u128 {
             for other in 0..network {

@@ -1,6 +1,6 @@
 //! Tries of random steps, with as few reads and as few words as can be: the engine finds each step's leaf, and no other.
 
-use cmgate_common::layout::image::{HOST_BUCKET, LEAVES, NODES, PAGE, ROOT4, Runs, Stem};
+use cmgate_common::layout::image::{HOST_BUCKET, LEAVES, NODES, PAGE, ROOT4, Runs, Size, Stem};
 use cmgate_common::walk::{self, Interval};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,16 +11,19 @@ use crate::compiler::image::trie::{FEW, Step, Tries, extend, leaf_at};
 
 /// An image with nothing in it but tries.
 fn image(v4: &[Step], v6: (&[Step], Stem), few: usize) -> Image {
-    let Tries { root4, root6, stem6, leaves, nodes } = Tries::of(v4, v6, few).unwrap();
+    let Tries { root4, root6, stem6, leaves, nodes, runs } = Tries::of(v4, v6, few).unwrap();
     let mut words = [root4, root6, stem6].concat();
     words.resize(LEAVES as usize, 0);
     words.extend(leaves);
     assert_eq!(words.len(), NODES as usize);
     words.extend(nodes);
     words.resize(words.len().next_multiple_of(PAGE as usize), 0);
+    let runs_start = (words.len() << 2) as u32;
+    words.extend(runs);
+    words.resize(words.len().next_multiple_of(PAGE as usize), 0);
     let hosts6 = words.len() as u32;
     words.resize(words.len() + HOST_BUCKET as usize, 0);
-    Image { words, directory: Directory { hosts6, stem: v6.1, ..Directory::default() } }
+    Image { words, directory: Directory { runs: runs_start, hosts6, stem: v6.1, ..Directory::default() } }
 }
 
 fn address(v4: bool, path: u128) -> IpAddr {
@@ -35,7 +38,8 @@ fn agrees(image: &Image, v4: bool, steps: &[Step]) -> Result<(), TestCaseError> 
         let address = address(v4, path);
         prop_assert_eq!(judge.leaf(address), leaf_at(steps, path), "{}", address);
     }
-    let found = if v4 { walk::v4(&image.words) } else { walk::v6(&image.words, &image.directory) };
+    let found =
+        if v4 { walk::v4(&image.words, &image.directory) } else { walk::v6(&image.words, &image.directory) };
     let found = found.iter().map(|Interval { first, leaf, .. }| Step { first: first << unit, leaf: *leaf });
     prop_assert!(found.eq(steps.iter().copied()), "the walk finds other borders");
     Ok(())
@@ -107,4 +111,32 @@ fn where_words_are_few_there_are_no_runs() {
     };
     assert_eq!(ends(FEW), 0);
     assert!(ends(0) > 0);
+}
+
+#[test]
+fn a_sixteenth_with_too_many_runs_is_a_block_of_its_own() {
+    // 10.1.16.0/20 in as many runs as a sixteenth of a /16 may have, and in one more.
+    let most = u128::from(Runs::MOST * Runs::EIGHT);
+    let heads = |runs: u128| {
+        let step = |run: u128| Step { first: (0x0a01_1000 + 16 * run) << 96, leaf: Leaf(1 + run as u32 % 2) };
+        let borders = [Step { first: 0, leaf: Leaf(0) }].into_iter().chain((0..runs).map(step));
+        let steps: Vec<Step> = borders.chain([Step { first: 0x0a01_2000 << 96, leaf: Leaf(0) }]).collect();
+        let image = image(&steps, (&steps[..1], Stem::NONE), 0);
+        agrees(&image, true, &steps).unwrap();
+        Runs::is(image.words[(ROOT4 + 0x0a01) as usize])
+    };
+    assert!(heads(most));
+    assert!(!heads(most + 1));
+}
+
+#[test]
+fn numbers_are_as_long_as_the_highest_of_a_block_asks_for() {
+    // Each /16 has leaves of its own: the first ones have low numbers.
+    let step =
+        |part: u32| Step { first: u128::from(0x0a00_0000 + 0x2000 * part) << 96, leaf: Leaf(part + 1) };
+    let steps: Vec<Step> = [Step { first: 0, leaf: Leaf(0) }].into_iter().chain((0..256).map(step)).collect();
+    let image = image(&steps, (&steps[..1], Stem::NONE), 0);
+    agrees(&image, true, &steps).unwrap();
+    let size = |network: u32| Runs(image.words[(ROOT4 + network) as usize]).size();
+    assert_eq!([0x0a00, 0x0a0e, 0x0a10].map(size), [Size::Byte, Size::Byte, Size::Half]);
 }
