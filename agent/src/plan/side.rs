@@ -107,7 +107,7 @@ impl Side<'_> {
     /// The class of a place of the service table.
     #[must_use]
     pub fn service_class(&self, place: u32) -> u32 {
-        self.word(u64::from(SERVICE_CLASSES) + u64::from(place))
+        self.word(u64::from(SERVICE_CLASSES) + u64::from(place / 2)) >> (16 * (place % 2)) & 0xffff
     }
 
     /// What a pair of ends may do with a class of services.

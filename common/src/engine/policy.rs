@@ -1,6 +1,6 @@
 //! The policy: source, destination, protocol and port give a flow or none; and of none, why.
 
-use crate::layout::image::{Origin, Pair, SERVICE_CLASSES};
+use crate::layout::image::{NAMED, Origin, Pair, SERVICE_CLASSES};
 use crate::layout::{Leaf, Verdict};
 use crate::packet::{Packet, Traits};
 use crate::reason::{Decision, Reason};
@@ -39,7 +39,13 @@ pub(super) fn of_pair<T: Tables>(tables: &T, pair: Pair, service: u32) -> Verdic
 /// The class of a service (a place in the service table); 0 is one that no line names.
 #[inline(always)]
 pub fn service_class<T: Tables>(tables: &T, service: u32) -> u32 {
-    tables.word(u64::from(SERVICE_CLASSES) + u64::from(service))
+    tables.at16((u64::from(SERVICE_CLASSES) << 2) + (u64::from(service) << 1)).into()
+}
+
+/// 1 where the class of a service is not 0, else 0.
+#[inline(always)]
+fn has_class<T: Tables>(tables: &T, service: u32) -> u32 {
+    tables.word(u64::from(NAMED) + u64::from(service >> 5)) >> (service & 31) & 1
 }
 
 /// Whether a line that is not an audited allow's names a service: its class is neither 0 nor one of the last.
@@ -82,7 +88,10 @@ pub(super) fn denied<T: Tables>(
     forth: Pair,
 ) -> Reason {
     let back = pair(tables, destination, source);
-    if back.class() != 0 {
+    // Most of a flood has ports of no service on either side.
+    if back.class() != 0
+        && has_class(tables, packet.service()) | has_class(tables, packet.answered_service()) != 0
+    {
         if reverse(tables, packet, source, destination).admits() {
             return Reason::NoState;
         }

@@ -2,9 +2,9 @@
 //! program need not ask where; a directory says where each of the others starts.
 //!
 //! Recursive flow classification. An address gives a [`Leaf`] by a trie of 16, then 8 or 4 bits a step, in IPv6 behind the
-//! [`Stem`] that most of a site's networks have in common, and at large sites ends in [`Runs`] of leaves; source and destination group give a pair class; protocol and port
-//! give a service class; pair and service class give the [`Verdict`]. Every table is an array: a look-up costs the same
-//! however large the site is.
+//! [`Stem`] that most of a site's networks have in common, and at large sites ends in [`Runs`] of leaves; source and
+//! destination group give a pair class; protocol and port give a service class; pair and service class give the [`Verdict`].
+//! Every table is an array: a look-up costs the same however large the site is.
 
 use core::ops::Range;
 
@@ -36,11 +36,15 @@ pub const ROOT6: u32 = ROOT4 + 0x1_0000;
 /// 65,536 words by the 16 bits behind the [`Stem`] of an IPv6 address that begins with it.
 pub const STEM6: u32 = ROOT6 + 0x1_0000;
 
-/// [`SERVICES`] words.
+/// [`SERVICES`] halves of a word, the lower of each first: the class of each service, 0 where no line names it.
 pub const SERVICE_CLASSES: u32 = STEM6 + 0x1_0000;
 
+/// [`SERVICES`] bits, the lowest of each word first, set where the class is not 0: that a port is nobody's is told without
+/// its class, which most ports of a flood would read from afar.
+pub const NAMED: u32 = (SERVICE_CLASSES + SERVICES / 2).next_multiple_of(PAGE);
+
 /// [`Runs::LEAVES`] words: the leaves that [`Runs`] name by their numbers.
-pub const LEAVES: u32 = SERVICE_CLASSES + SERVICES;
+pub const LEAVES: u32 = (NAMED + SERVICES / u32::BITS).next_multiple_of(PAGE);
 
 /// Nodes of [`Node::NARROW`] or [`Node::WIDE`] words, of both families, and behind them the heads of [`Runs`]; behind these
 /// whatever the [`Directory`] names.
@@ -101,10 +105,13 @@ impl Directory {
     }
 }
 
-/// Words of [`SERVICE_CLASSES`]: TCP ports, UDP ports, ICMP and ICMPv6 type and code, then IP protocols.
+/// Places of [`SERVICE_CLASSES`]: TCP ports, UDP ports, ICMP and ICMPv6 type and code, then IP protocols.
 pub const SERVICES: u32 = 4 * 65_536 + 256;
 
-/// Where each protocol's words of [`SERVICE_CLASSES`] start.
+/// Service classes are below this.
+pub const MOST_SERVICE_CLASSES: u32 = 1 << 16;
+
+/// Where each protocol's places of [`SERVICE_CLASSES`] start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum Bank {

@@ -10,7 +10,7 @@ use cmgate::datapath::{
 };
 use cmgate_common::layout::counters::INTERFACES;
 use cmgate_common::layout::image::{
-    Bank, Directory, HOST_BUCKET, InterfaceRule, Kind, Leaf, NODES, Origin, PAGE, Pair, ROOT4,
+    Bank, Directory, HOST_BUCKET, InterfaceRule, Kind, Leaf, NAMED, NODES, Origin, PAGE, Pair, ROOT4,
     SERVICE_CLASSES, Stem, Verdict,
 };
 use nix::sched::{CloneFlags, unshare};
@@ -113,7 +113,9 @@ impl Policy {
         };
         let mut set = |table: u32, index: u32, word: u32| words[(table + index) as usize] = word;
         set(ROOT4, 0x0a09, Leaf::new(0, 0, 0, Kind::Own).0);
-        set(SERVICE_CLASSES, Bank::Udp as u32 + u32::from(PORT), 1);
+        let service = Bank::Udp as u32 + u32::from(PORT);
+        set(SERVICE_CLASSES, service / 2, 1 << (16 * (service % 2)));
+        set(NAMED, service / u32::BITS, 1 << (service % u32::BITS));
         set(directory.pairs, 0, Pair::new(1, false, false).0);
         set(directory.verdicts, 3, Verdict::new(0, Origin::Policy, 0).0);
         for row in 0..INTERFACES {

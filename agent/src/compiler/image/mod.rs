@@ -26,7 +26,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use cmgate_common::layout::Leaf;
 use cmgate_common::layout::image::{
-    Directory, Kind, LEAVES, MOST_PAGES, NODES, PAGE, ROOT4, ROOT6, SERVICE_CLASSES, STEM6, Stem,
+    Directory, Kind, LEAVES, MOST_PAGES, NAMED, NODES, PAGE, ROOT4, ROOT6, SERVICE_CLASSES, STEM6, Stem,
 };
 use ipnet::{Ipv4Net, Ipv6Net};
 
@@ -98,14 +98,14 @@ fn build_with(policy: &Policy, few: usize, choose: impl FnOnce(&[Step]) -> Stem)
     let Tries { root4, root6, stem6, leaves: numbered, nodes, runs } =
         Tries::of(&steps4, (&steps6, stem), few)?;
 
-    let services: Vec<u32> =
-        services.words.iter().map(|class| groups.verdicts.merged[*class as usize]).collect();
+    let (classes, named) = services.tables(&groups.verdicts.merged);
     let mut tables = Tables::default();
     let fixed = [
         (&root4, ROOT4),
         (&root6, ROOT6),
         (&stem6, STEM6),
-        (&services, SERVICE_CLASSES),
+        (&classes, SERVICE_CLASSES),
+        (&named, NAMED),
         (&numbered, LEAVES),
         (&nodes, NODES),
     ];

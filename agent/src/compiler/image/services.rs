@@ -7,7 +7,7 @@ use crate::compiler::policy::{Policy, ServiceRange};
 
 /// The service table, and which classes each line admits.
 pub(super) struct Services {
-    /// The class at each place of the table; 0 where no line names it.
+    /// The class at each place of the table, an even number of places; 0 where no line names it.
     pub(super) words: Vec<u32>,
     /// The classes of each line, ascending.
     pub(super) of_lines: Vec<Vec<u32>>,
@@ -66,6 +66,17 @@ impl Services {
         let count = |classes| u32::try_from(classes).expect("no more classes than places in the table");
         let classes = count(lines_of_classes.len());
         Self { words, of_lines, classes, audited: classes - count(of_others) }
+    }
+
+    /// The classes as an image holds them, by what each has become, and which services have one that is not 0.
+    pub(super) fn tables(&self, merged: &[u32]) -> (Vec<u32>, Vec<u32>) {
+        let class = |class: &u32| merged[*class as usize];
+        let (pairs, _) = self.words.as_chunks();
+        let (bits, _) = self.words.as_chunks::<{ u32::BITS as usize }>();
+        let halves = pairs.iter().map(|[lower, upper]| class(lower) | class(upper) << 16);
+        let word =
+            |classes: &[u32; 32]| classes.iter().rfold(0, |word, at| word << 1 | u32::from(class(at) != 0));
+        (halves.collect(), bits.iter().map(word).collect())
     }
 
     /// How many of the classes, the last ones, only audited allows name.

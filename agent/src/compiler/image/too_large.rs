@@ -4,7 +4,7 @@ use std::fmt;
 
 use cmgate_common::layout::Leaf;
 use cmgate_common::layout::counters::{FLOW_COUNTERS, INTERFACES};
-use cmgate_common::layout::image::Pair;
+use cmgate_common::layout::image::{MOST_SERVICE_CLASSES, Pair};
 
 /// A policy the tables cannot hold. Nothing was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +27,8 @@ pub enum Limit {
     Pairs,
     /// Pairs of groups that different flows serve.
     PairClasses,
+    /// Services that different lines name.
+    ServiceClasses,
     /// Groups of addresses bound to different interfaces.
     Zones,
     /// Interface rows, 0 included.
@@ -44,6 +46,7 @@ impl Limit {
             Self::SourceGroups | Self::DestinationGroups => u64::from(Leaf::GROUPS),
             Self::Pairs => 1 << 26,
             Self::PairClasses => u64::from(Pair::CLASSES),
+            Self::ServiceClasses => u64::from(MOST_SERVICE_CLASSES),
             Self::Zones => u64::from(Leaf::ZONES),
             Self::Interfaces => u64::from(INTERFACES),
             Self::Flows => u64::from(FLOW_COUNTERS),
@@ -61,6 +64,7 @@ impl Limit {
             Self::SourceGroups | Self::DestinationGroups | Self::Pairs | Self::PairClasses => {
                 "let systems overlap in fewer ways, or join systems of the same roles"
             }
+            Self::ServiceClasses => "name fewer single ports, and ranges that begin and end alike",
             Self::Zones => "bind fewer overlapping systems to interfaces",
             Self::Interfaces => "name fewer interfaces",
             Self::Flows => "join allows that differ in addresses or services alone",
@@ -76,6 +80,7 @@ impl fmt::Display for Limit {
             Self::DestinationGroups => "groups of destinations",
             Self::Pairs => "pairs of groups to compare",
             Self::PairClasses => "classes of group pairs",
+            Self::ServiceClasses => "classes of services",
             Self::Zones => "zones",
             Self::Interfaces => "interface rows",
             Self::Flows => "flows",

@@ -23,6 +23,7 @@ impl<'a> Verdicts<'a> {
     /// A table with class 0 alone, which admits nothing.
     pub(super) fn of(policy: &Policy, services: &'a Services) -> Result<Self, TooLarge> {
         Limit::Flows.check(policy.flows.len() as u64)?;
+        Limit::ServiceClasses.check(services.classes().into())?;
         let row = vec![Verdict::NONE.0; services.classes() as usize];
         let mut rows = Interner::default();
         rows.number(&row);
