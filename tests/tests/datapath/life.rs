@@ -166,7 +166,8 @@ pub fn another_capacity_carries_the_flows_over() {
     }
     let pending = || *root.live().maps.iter().find(|map| map.map == "pending").unwrap();
     let before = pending();
-    assert!(before.entries >= 20, "{before:?}");
+    // Of twenty, hardly ever one finds all its places taken.
+    assert!(before.entries + before.evicted.unwrap_or(0) >= 20, "{before:?}");
     assert_eq!(before.capacity, 64);
     drop(datapath);
     let datapath = Datapath::open(root.path(), Sizes { flow_capacity: 1000, ..SMALL }).unwrap();
