@@ -245,7 +245,10 @@ proptest! {
         let mut services: BTreeMap<u32, _> = BTreeMap::from([(0, (false, false, verdicts(0)))]);
         prop_assert!(services[&0].2.iter().all(|verdict| *verdict == 0));
         for (bank, port) in policy.services() {
-            let class = engine::policy::service_class(&judge.0, bank as u32 + u32::from(port));
+            let place = bank as u32 + u32::from(port);
+            let class = engine::policy::service_class(&judge.0, place);
+            let bit = judge.0.word((NAMED + place / u32::BITS).into()) >> (place % u32::BITS) & 1;
+            prop_assert_eq!(bit != 0, class != 0, "{:?} {}", bank, port);
             let fits = |range: &ServiceRange| range.bank == bank && (range.first..=range.last).contains(&port);
             let lines = policy.lines.iter().filter(|line| line.services.iter().any(fits));
             let named = lines.clone().next().is_some();

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use cmgate_common::address::Address;
 use cmgate_common::engine::{self, classify, verdict};
 use cmgate_common::layout::control::Slot;
-use cmgate_common::layout::image::{Bank, Directory, InterfaceRule, Kind, Origin, Pair, Stem, joined};
+use cmgate_common::layout::image::{Bank, Directory, InterfaceRule, Kind, NAMED, Origin, Pair, Stem, joined};
 use cmgate_common::layout::{Leaf, Verdict};
 use cmgate_common::memory::Memory;
 use cmgate_common::tables::Tables;
