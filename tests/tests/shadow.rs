@@ -313,7 +313,7 @@ fn a_shadow_grows() -> Result<()> {
     let first = scene.generation()?;
     let room = || Ok::<_, anyhow::Error>(scene.page()?.sum("cmgate_map_capacity", &[("map", "tables")]));
     let small = room()?;
-    let large = Large::new(100_000, 0);
+    let large = Large::new(400_000, 0);
     large.write(scene.install.directory())?;
     order(
         &scene,
@@ -328,7 +328,7 @@ fn a_shadow_grows() -> Result<()> {
     send(&scene, EXTRA_UDP, 3)?;
     extras(&scene, 3)?;
     // What is enforced outgrows what the shadow has made of the tables: the maps are new, and its counts are not.
-    let larger = Large::new(800_000, 0);
+    let larger = Large::new(1_000_000, 0);
     larger.write(scene.install.directory())?;
     scene.install.write(SITE_FILE, &format!("{}{}", scene::SITE, larger.systems))?;
     agent.hang_up()?;
