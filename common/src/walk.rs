@@ -95,16 +95,16 @@ impl Walk<'_> {
                 continue;
             };
             let base = u64::from(self.runs) + u64::from(self.word(head >> 2));
-            let mut first = 0;
+            let mut from = 0;
             for run in 0..u64::from(Runs::MOST * Runs::EIGHT) {
                 let eight = base + (eight + run / 8) * size.of_eight();
                 let number = eight + u64::from(Runs::EIGHT) + ((run % 8) << size.shift());
-                begin(self, first, self.number(number, size));
+                begin(self, from, self.number(number, size));
                 let last = self.number(eight + run % 8, Size::Byte);
                 if last == Runs::END.into() {
                     break;
                 }
-                first = last + 1;
+                from = last + 1;
             }
         }
     }

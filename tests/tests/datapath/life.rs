@@ -166,8 +166,9 @@ pub fn another_capacity_carries_the_flows_over() {
     }
     let pending = || *root.live().maps.iter().find(|map| map.map == "pending").unwrap();
     let before = pending();
-    // Of twenty, hardly ever one finds all its places taken.
-    assert!(before.entries + before.evicted.unwrap_or(0) >= 20, "{before:?}");
+    // Of twenty, now and then one finds all its places taken.
+    let evicted = before.evicted.unwrap_or(0);
+    assert!(before.entries + evicted >= 20 && evicted <= 2, "{before:?}");
     assert_eq!(before.capacity, 64);
     drop(datapath);
     let datapath = Datapath::open(root.path(), Sizes { flow_capacity: 1000, ..SMALL }).unwrap();

@@ -8,7 +8,7 @@ use crate::compiler::policy::{Policy, ServiceRange};
 /// The service table, and which classes each line admits.
 pub(super) struct Services {
     /// The class at each place of the table, an even number of places; 0 where no line names it.
-    pub(super) words: Vec<u32>,
+    words: Vec<u32>,
     /// The classes of each line, ascending.
     pub(super) of_lines: Vec<Vec<u32>>,
     classes: u32,

@@ -257,14 +257,11 @@ mod tests {
         let Some(eight) = u64::from(entry).checked_sub(Size::Byte.others()) else {
             return (tries.leaves[usize::from(entry)], met + 1);
         };
-        let mut at = tries.nodes[head as usize / 4] + (eight * Size::Byte.of_eight()) as u32;
-        let runs = (0..).map(|run| {
-            at += if run > 0 && run % 8 == 0 { 9 } else { u32::from(run > 0) };
-            (byte(&tries.runs, at), byte(&tries.runs, at + 8))
-        });
+        let first = tries.nodes[head as usize / 4] + (eight * Size::Byte.of_eight()) as u32;
+        let last = |run: u32| first + run / 8 * 16 + run % 8;
         let within = (rest << 4 >> 56) as u8;
-        let number = runs.into_iter().find(|(last, _)| within <= *last).unwrap().1;
-        (tries.leaves[usize::from(number)], met + 1)
+        let run = (0..).find(|run| within <= byte(&tries.runs, last(*run))).expect("the last one ends last");
+        (tries.leaves[usize::from(byte(&tries.runs, last(run) + 8))], met + 1)
     }
 
     #[test]
