@@ -134,11 +134,10 @@ impl Steps<'_> {
     }
 
     fn step(&self, source: Leaf, destination: Leaf, service: u32) -> PolicyStep {
-        let pair = policy::pair(self.memory, source, destination);
         let verdict: Verdict = policy::verdict(self.memory, source, destination, service);
         let flow = self.flows.get(verdict.flow() as usize).filter(|_| !verdict.is_none());
         PolicyStep {
-            pair_class: pair.class(),
+            pair_class: policy::pair_class(self.memory, source, destination),
             service_class: policy::service_class(self.memory, service),
             verdict: verdict.0,
             flow: flow.cloned(),

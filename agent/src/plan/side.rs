@@ -1,7 +1,7 @@
 //! One side of a comparison: an image as it lies in a slot, and whom its flow numbers stand for.
 
 use cmgate_common::layout::control::Flags;
-use cmgate_common::layout::image::{Directory, InterfaceRule, Kind, Pair, SERVICE_CLASSES};
+use cmgate_common::layout::image::{Directory, InterfaceRule, Kind, SERVICE_CLASSES};
 use cmgate_common::layout::{Leaf, Verdict};
 
 /// A generation that can be compared with another.
@@ -90,15 +90,15 @@ impl Side<'_> {
         leaf.is(Kind::Own) || leaf.is(Kind::LinkLocal)
     }
 
-    /// The word of the pair table for two ends; 0 where either is nobody, or nothing is asked.
+    /// The class of the pair of two ends; 0 where either is nobody, or nothing is asked.
     #[must_use]
     pub fn pair_class(&self, source: End, destination: End) -> PairClass {
         match (source, destination) {
             (End::Free, _) => PairClass::Free,
             (End::Group(source), End::Group(destination)) => {
-                let row = u64::from(source) * u64::from(self.directory.pairs_width);
-                let word = self.word(u64::from(self.directory.pairs) + row + u64::from(destination));
-                PairClass::Judged(Pair(word).class(), Pair(word).is_audited())
+                let class =
+                    self.half(self.directory.pairs, source * self.directory.pairs_width + destination);
+                PairClass::Judged(class, self.directory.audits(source, destination))
             }
             _ => PairClass::Judged(0, false),
         }
@@ -107,7 +107,12 @@ impl Side<'_> {
     /// The class of a place of the service table.
     #[must_use]
     pub fn service_class(&self, place: u32) -> u32 {
-        self.word(u64::from(SERVICE_CLASSES) + u64::from(place / 2)) >> (16 * (place % 2)) & 0xffff
+        self.half(SERVICE_CLASSES, place)
+    }
+
+    /// A number of a table of halves.
+    fn half(&self, table: u32, index: u32) -> u32 {
+        self.word(u64::from(table) + u64::from(index / 2)) >> (16 * (index % 2)) & 0xffff
     }
 
     /// What a pair of ends may do with a class of services.

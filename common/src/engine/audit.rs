@@ -73,8 +73,9 @@ pub(super) fn pardoned<T: Flows>(
 /// remembered, so that its answers pass as well.
 #[inline(always)]
 pub fn pardon<T: Tables>(tables: &T, question: &Question, refusal: Refusal) -> u64 {
-    let pair = policy::pair(tables, Leaf(refusal.source), Leaf(refusal.destination));
-    let audited = pair.is_audited() || refusal.reason & Refusal::AUDITED != 0;
+    let (source, destination) = (Leaf(refusal.source).source(), Leaf(refusal.destination).destination());
+    let audited =
+        tables.slot().directory.audits(source, destination) || refusal.reason & Refusal::AUDITED != 0;
     let reason = refusal.reason & 0xff;
     let mut allow = Verdict(refusal.known);
     if BY_POLICY >> reason & 1 != 0 {

@@ -89,8 +89,7 @@ fn judge<T: Flows>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf)
         return Decision::of(Reason::NoState);
     }
     let ends = (source, destination);
-    let pair = policy::pair(tables, source, destination);
-    let verdict = policy::of_pair(tables, pair, packet.service());
+    let verdict = policy::verdict(tables, source, destination, packet.service());
     if free || verdict.admits() {
         let verdict = if verdict.admits() { verdict } else { Verdict::NONE };
         remember(tables, &Question::of(tables, packet, ends, Origin::Own, verdict), destination, verdict);
@@ -100,17 +99,16 @@ fn judge<T: Flows>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf)
     if flows::admits(known) {
         return Decision::by(Reason::Return, Verdict(known as u32));
     }
-    Decision::by(policy::denied(tables, packet, ends, pair), Verdict(known as u32))
+    Decision::by(policy::denied(tables, packet, source, destination), Verdict(known as u32))
 }
 
 #[inline(always)]
 fn by_policy<T: Flows>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Decision {
-    let pair = policy::pair(tables, source, destination);
-    let verdict = policy::of_pair(tables, pair, packet.service());
+    let verdict = policy::verdict(tables, source, destination, packet.service());
     if verdict.admits() {
         policy::admitted(verdict)
     } else {
-        Decision::of(policy::denied(tables, packet, (source, destination), pair))
+        Decision::of(policy::denied(tables, packet, source, destination))
     }
 }
 

@@ -74,8 +74,7 @@ where
         return Decision::of(Reason::Redirect);
     }
     audit::note(tables, packet, ends, Origin::Transit);
-    let pair = policy::pair(tables, source, destination);
-    let verdict = policy::of_pair(tables, pair, packet.service());
+    let verdict = policy::verdict(tables, source, destination, packet.service());
     if verdict.admits() {
         if verdict.tftp() {
             tables.expect(&Question::of(tables, packet, ends, Origin::Transit, verdict));
@@ -95,5 +94,5 @@ where
         let reason = if quoted < UNKNOWN { Reason::Related } else { Reason::Unrelated };
         return Decision::new(reason, Verdict(quoted as u32), quoted & flows::AUDITED != 0);
     }
-    Decision::by(policy::denied(tables, packet, ends, pair), Verdict(known as u32))
+    Decision::by(policy::denied(tables, packet, source, destination), Verdict(known as u32))
 }

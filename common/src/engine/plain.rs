@@ -55,8 +55,7 @@ fn of_family<F: Quoting, T: Flows>(frame: &mut F, tables: &T, v4: bool) -> Optio
     if !local && !slot.flags.transit() {
         return Some(Decision::of(Reason::NotLocal));
     }
-    let pair = policy::pair(tables, source, destination);
-    let verdict = policy::of_pair(tables, pair, packet.service());
+    let verdict = policy::verdict(tables, source, destination, packet.service());
     if verdict.admits() {
         if verdict.tftp() {
             return None;
@@ -74,5 +73,5 @@ fn of_family<F: Quoting, T: Flows>(frame: &mut F, tables: &T, v4: bool) -> Optio
     if flows::may_need_flow(tables, &packet, Origin::Transit) {
         return None;
     }
-    Some(Decision::of(policy::denied(tables, &packet, (source, destination), pair)))
+    Some(Decision::of(policy::denied(tables, &packet, source, destination)))
 }

@@ -1,38 +1,40 @@
 //! The policy: source, destination, protocol and port give a flow or none; and of none, why.
 
-use crate::layout::image::{NAMED, Origin, Pair, SERVICE_CLASSES};
+use crate::layout::image::{NAMED, Origin, SERVICE_CLASSES};
 use crate::layout::{Leaf, Verdict};
 use crate::packet::{Packet, Traits};
 use crate::reason::{Decision, Reason};
 use crate::tables::Tables;
 
-/// What the groups of two ends say together.
+/// The class of what the lines admit between the groups of two ends; 0 where no line joins them.
 #[inline(always)]
-pub fn pair<T: Tables>(tables: &T, source: Leaf, destination: Leaf) -> Pair {
+pub fn pair_class<T: Tables>(tables: &T, source: Leaf, destination: Leaf) -> u32 {
     let directory = &tables.slot().directory;
     let row = u64::from(source.source()) * u64::from(directory.pairs_width);
-    Pair(tables.word(u64::from(directory.pairs) + row + u64::from(destination.destination())))
+    let pair = row + u64::from(destination.destination());
+    tables.at16((u64::from(directory.pairs) << 2) + (pair << 1)).into()
 }
 
 /// The flow by which `source` may ask `destination` for `service` (a place in the service table), or none; where no other
 /// does, an audited allow.
 #[inline(always)]
 pub fn verdict<T: Tables>(tables: &T, source: Leaf, destination: Leaf, service: u32) -> Verdict {
-    of_pair(tables, pair(tables, source, destination), service)
-}
-
-/// The flow of one service between a pair of groups, as [`verdict`] has it.
-#[inline(always)]
-pub(super) fn of_pair<T: Tables>(tables: &T, pair: Pair, service: u32) -> Verdict {
-    if pair.class() == 0 {
-        return Verdict::NONE;
-    }
-    let class = service_class(tables, service);
-    if class == 0 {
-        return Verdict::NONE;
-    }
     let directory = &tables.slot().directory;
-    let row = u64::from(pair.class()) * u64::from(directory.verdicts_width);
+    // Either class tells most of a flood. Known sources make many pairs, which would be read from afar, and unknown ones few.
+    let (pair, class) = if directory.sources.knows(source.source()) {
+        let class = service_class(tables, service);
+        if class == 0 {
+            return Verdict::NONE;
+        }
+        (pair_class(tables, source, destination), class)
+    } else {
+        let pair = pair_class(tables, source, destination);
+        if pair == 0 {
+            return Verdict::NONE;
+        }
+        (pair, service_class(tables, service))
+    };
+    let row = u64::from(pair) * u64::from(directory.verdicts_width);
     Verdict(tables.word(u64::from(directory.verdicts) + row + u64::from(class)))
 }
 
@@ -78,33 +80,30 @@ pub(super) fn reverse<T: Tables>(tables: &T, packet: &Packet, source: Leaf, dest
     verdict(tables, destination, source, packet.answered_service())
 }
 
-/// The closest reason why nothing admits `packet`, between these ends that are such a pair. An audited allow is as if it
-/// were not there.
+/// The closest reason why nothing admits `packet` between these ends. An audited allow is as if it were not there.
 #[inline(always)]
-pub(super) fn denied<T: Tables>(
-    tables: &T,
-    packet: &Packet,
-    (source, destination): (Leaf, Leaf),
-    forth: Pair,
-) -> Reason {
-    let back = pair(tables, destination, source);
-    // Most of a flood has ports of no service on either side.
-    if back.class() != 0
-        && has_class(tables, packet.service()) | has_class(tables, packet.answered_service()) != 0
-    {
+pub(super) fn denied<T: Tables>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Reason {
+    let directory = &tables.slot().directory;
+    let knows_source = directory.sources.knows(source.source());
+    let may_ask_back = || pair_class(tables, destination, source) != 0;
+    let has_service =
+        || has_class(tables, packet.service()) | has_class(tables, packet.answered_service()) != 0;
+    // Most of a flood comes from nobody, or has ports of no service on either side. What would be read from afar is asked last:
+    // known sources make many pairs, and unknown ones few.
+    if (!knows_source || has_service()) && may_ask_back() && (knows_source || has_service()) {
         if reverse(tables, packet, source, destination).admits() {
             return Reason::NoState;
         }
-        if of_pair(tables, back, packet.service()).admits() {
+        if verdict(tables, destination, source, packet.service()).admits() {
             return Reason::Direction;
         }
     }
     if !packet.is(Traits::PORTS) && !is_named(tables, packet.service()) {
         return Reason::Protocol;
     }
-    if forth.unknown_source() {
+    if !knows_source {
         Reason::UnknownSource
-    } else if forth.unknown_destination() {
+    } else if !directory.destinations.knows(destination.destination()) {
         Reason::UnknownDestination
     } else {
         Reason::Service

@@ -54,6 +54,6 @@ where
     }
     let allow = if forth.is_none() { back } else { forth };
     let named = if allow.is_none() { known as u32 } else { allow.0 };
-    let audited = policy::pair(tables, own, other).is_audited();
+    let audited = tables.slot().directory.audits(own.source(), other.destination());
     UNKNOWN | u64::from(named) | if audited { flows::AUDITED } else { 0 }
 }

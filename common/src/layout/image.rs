@@ -66,10 +66,15 @@ pub struct Directory {
     pub hosts6_mask: u32,
     /// Seed with which no bucket overflows.
     pub hosts6_seed: u32,
-    /// A word for each (source group, destination group).
+    /// Half a word for each (source group, destination group), the lower first: the class of the pair, 0 where no line joins
+    /// them.
     pub pairs: u32,
-    /// Words in a row of `pairs`: the number of destination groups.
+    /// Halves in a row of `pairs`: the number of destination groups.
     pub pairs_width: u32,
+    /// The order of the source groups.
+    pub sources: GroupOrder,
+    /// The order of the destination groups.
+    pub destinations: GroupOrder,
     /// A word for each (pair class, service class).
     pub verdicts: u32,
     /// Words in a row of `verdicts`: the number of service classes.
@@ -95,7 +100,35 @@ pub struct Directory {
     pub main6_leaf: u32,
 }
 
+/// Groups of one end are numbered in the order of what their addresses are: unknown ones, then those that the files name,
+/// and of these last what is in a system with `mode = "audit"`. Group 0 is unknown and in no line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct GroupOrder {
+    /// The first group whose addresses are known.
+    pub known: u32,
+    /// The first group whose addresses are in an audited system.
+    pub audited: u32,
+}
+
+impl GroupOrder {
+    /// Whether the files name the addresses of a group.
+    #[inline(always)]
+    #[must_use]
+    pub const fn knows(&self, group: u32) -> bool {
+        group >= self.known
+    }
+}
+
 impl Directory {
+    /// Whether a group of sources or one of destinations is of audited systems: what is between the two passes whatever is
+    /// found of it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn audits(&self, source: u32, destination: u32) -> bool {
+        source >= self.sources.audited || destination >= self.destinations.audited
+    }
+
     /// Where the verdicts stand in an image of so many words: tables follow one another.
     #[must_use]
     pub fn verdict_words(&self, words: usize) -> Range<usize> {
@@ -107,6 +140,9 @@ impl Directory {
 
 /// Places of [`SERVICE_CLASSES`]: TCP ports, UDP ports, ICMP and ICMPv6 type and code, then IP protocols.
 pub const SERVICES: u32 = 4 * 65_536 + 256;
+
+/// Classes of pairs of groups are below this.
+pub const MOST_PAIR_CLASSES: u32 = 1 << 16;
 
 /// Service classes are below this.
 pub const MOST_SERVICE_CLASSES: u32 = 1 << 16;
@@ -125,62 +161,6 @@ pub enum Bank {
     Icmpv6 = 0x3_0000,
     /// By protocol number; for protocols without ports.
     Ip = 0x4_0000,
-}
-
-/// What source and destination group say together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Pair(pub u32);
-
-impl Pair {
-    /// Pair classes are below this. Class 0 admits no service.
-    pub const CLASSES: u32 = 1 << 16;
-    const UNKNOWN_SOURCE: u32 = 1 << 16;
-    const UNKNOWN_DESTINATION: u32 = 1 << 17;
-    /// Set where either end is in a system with `mode = "audit"`.
-    pub const AUDITED: u32 = 1 << 18;
-
-    /// A pair of its class, and whether either end is in no system.
-    #[must_use]
-    pub const fn new(class: u32, unknown_source: bool, unknown_destination: bool) -> Self {
-        debug_assert!(class < Self::CLASSES);
-        let source = if unknown_source { Self::UNKNOWN_SOURCE } else { 0 };
-        let destination = if unknown_destination { Self::UNKNOWN_DESTINATION } else { 0 };
-        Self(class | source | destination)
-    }
-
-    /// The same pair, with [`Self::AUDITED`] where that holds.
-    #[must_use]
-    pub const fn audited_if(self, audited: bool) -> Self {
-        if audited { Self(self.0 | Self::AUDITED) } else { self }
-    }
-
-    /// Whether what is between the two passes whatever is found of it.
-    #[inline(always)]
-    #[must_use]
-    pub const fn is_audited(self) -> bool {
-        self.0 & Self::AUDITED != 0
-    }
-
-    /// The row of `verdicts`.
-    #[inline(always)]
-    #[must_use]
-    pub const fn class(self) -> u32 {
-        self.0 & (Self::CLASSES - 1)
-    }
-
-    /// Whether the source is in no system.
-    #[inline(always)]
-    #[must_use]
-    pub const fn unknown_source(self) -> bool {
-        self.0 & Self::UNKNOWN_SOURCE != 0
-    }
-
-    /// Whether the destination is in no system.
-    #[inline(always)]
-    #[must_use]
-    pub const fn unknown_destination(self) -> bool {
-        self.0 & Self::UNKNOWN_DESTINATION != 0
-    }
 }
 
 /// Who admitted a flow.

@@ -10,8 +10,8 @@ use cmgate::datapath::{
 };
 use cmgate_common::layout::counters::INTERFACES;
 use cmgate_common::layout::image::{
-    Bank, Directory, HOST_BUCKET, InterfaceRule, Kind, Leaf, NAMED, NODES, Origin, PAGE, Pair, ROOT4,
-    SERVICE_CLASSES, Stem, Verdict,
+    Bank, Directory, GroupOrder, HOST_BUCKET, InterfaceRule, Kind, Leaf, NAMED, NODES, Origin, PAGE, ROOT4,
+    ROOT6, SERVICE_CLASSES, Stem, Verdict,
 };
 use nix::sched::{CloneFlags, unshare};
 
@@ -91,14 +91,17 @@ impl Policy {
             words.resize(words.len() + length as usize, 0);
             start
         };
+        let everybody = GroupOrder { known: 1, audited: 2 };
         let directory = Directory {
             stem: Stem::NONE,
             runs: 0,
             hosts6: table(HOST_BUCKET),
             hosts6_mask: 0,
             hosts6_seed: 0,
-            pairs: table(1),
-            pairs_width: 1,
+            pairs: table(2),
+            pairs_width: 2,
+            sources: everybody,
+            destinations: everybody,
             verdicts: table(4),
             verdicts_width: 2,
             audited_services: 0,
@@ -111,12 +114,14 @@ impl Policy {
             main6: [[0; 2]; 2],
             main6_leaf: 0,
         };
+        // Group 0 is in no line.
+        words[ROOT4 as usize..ROOT6 as usize].fill(Leaf::new(1, 0, 0, Kind::Unicast).0);
         let mut set = |table: u32, index: u32, word: u32| words[(table + index) as usize] = word;
-        set(ROOT4, 0x0a09, Leaf::new(0, 0, 0, Kind::Own).0);
+        set(ROOT4, 0x0a09, Leaf::new(1, 1, 0, Kind::Own).0);
         let service = Bank::Udp as u32 + u32::from(PORT);
         set(SERVICE_CLASSES, service / 2, 1 << (16 * (service % 2)));
         set(NAMED, service / u32::BITS, 1 << (service % u32::BITS));
-        set(directory.pairs, 0, Pair::new(1, false, false).0);
+        set(directory.pairs, 1, 1 << 16);
         set(directory.verdicts, 3, Verdict::new(0, Origin::Policy, 0).0);
         for row in 0..INTERFACES {
             set(directory.interfaces, row * InterfaceRule::WORDS, 1);

@@ -1,7 +1,7 @@
 //! Groups: addresses that no line tells apart as sources, and those none tells apart as destinations.
 
 use cmgate_common::layout::Leaf;
-use cmgate_common::layout::image::{Kind, Pair};
+use cmgate_common::layout::image::{GroupOrder, Kind};
 
 use super::bits::{self, Bits, Interner};
 use super::services::Services;
@@ -10,12 +10,16 @@ use super::verdicts::{Table, Verdicts};
 use super::zones::is_in;
 use crate::compiler::policy::{Line, Policy, SetId};
 
-/// The groups of a policy, and what each two of them say together. Group 0 of either end is in no line and unknown.
+/// The groups of a policy, and what each two of them say together.
 pub(super) struct Groups {
-    /// A word for each (source group, destination group).
+    /// The class of each (source group, destination group).
     pub(super) pairs: Vec<u32>,
-    /// Words in a row of `pairs`.
+    /// Classes in a row of `pairs`.
     pub(super) pairs_width: u32,
+    /// The order of the source groups.
+    pub(super) source_order: GroupOrder,
+    /// The order of the destination groups.
+    pub(super) destination_order: GroupOrder,
     /// What the services between two groups come to.
     pub(super) verdicts: Table,
     sources: Vec<u32>,
@@ -35,40 +39,38 @@ impl Groups {
 
         // Groups that different lines name may still come to the same: rows that are equal are one source group.
         let mut verdicts = Verdicts::of(policy, services)?;
-        let mut rows = Interner::default();
-        let mut merged_sources = Vec::with_capacity(sources.groups.len());
+        let mut rows = Merged::default();
         let mut row = Vec::with_capacity(destinations.groups.len());
         let mut joining = Bits::below(policy.lines.len());
         for source in &sources.groups {
             row.clear();
             for destination in &destinations.groups {
                 joining.join(&source.lines, &destination.lines);
-                let class =
-                    if bits::is_empty(joining.words()) { 0 } else { verdicts.class(joining.words())? };
-                let pair = Pair::new(class, !source.known, !destination.known);
-                row.push(pair.audited_if(source.audited || destination.audited).0);
+                let none = bits::is_empty(joining.words());
+                row.push(if none { 0 } else { verdicts.class(joining.words())? });
             }
-            merged_sources.push(rows.number(&row));
-            Limit::SourceGroups.check(rows.len() as u64)?;
+            rows.add(source.standing, &row);
+            Limit::SourceGroups.check(rows.len())?;
         }
 
         // And columns that are equal are one destination group.
-        let rows = rows.into_sequences();
-        let mut columns = Interner::default();
-        let mut merged_destinations = Vec::with_capacity(destinations.groups.len());
+        let (rows, source_order, merged_sources) = rows.finish();
+        let mut columns = Merged::default();
         let mut column = Vec::with_capacity(rows.len());
-        for destination in 0..destinations.groups.len() {
+        for (index, destination) in destinations.groups.iter().enumerate() {
             column.clear();
-            column.extend(rows.iter().map(|row| row[destination]));
-            merged_destinations.push(columns.number(&column));
-            Limit::DestinationGroups.check(columns.len() as u64)?;
+            column.extend(rows.iter().map(|row| row[index]));
+            columns.add(destination.standing, &column);
+            Limit::DestinationGroups.check(columns.len())?;
         }
-        let columns = columns.into_sequences();
+        let (columns, destination_order, merged_destinations) = columns.finish();
         let pairs = (0..rows.len()).flat_map(|source| columns.iter().map(move |column| column[source]));
 
         Ok(Self {
             pairs: pairs.collect(),
             pairs_width: u32::try_from(columns.len()).expect("groups were counted above"),
+            source_order,
+            destination_order,
             verdicts: verdicts.into_table(),
             sources: sources.of_signatures.iter().map(|group| merged_sources[*group as usize]).collect(),
             destinations: destinations
@@ -85,8 +87,34 @@ impl Groups {
     }
 }
 
+/// What is known of an address, in the order of [`GroupOrder`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// The files do not name it.
+    Unknown,
+    /// They do.
+    Known,
+    /// In an audited system.
+    Audited,
+}
+
+impl Standing {
+    const ALL: [Self; 3] = [Self::Unknown, Self::Known, Self::Audited];
+
+    fn of(policy: &Policy, signature: &[u64]) -> Self {
+        if policy.audited.is_some_and(|set| is_in(signature, set)) {
+            Self::Audited
+        } else if is_in(signature, policy.known) {
+            Self::Known
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
 /// One end of the lines: addresses that the same lines name there.
 struct End {
+    /// In the order of their standing. The first is in no line and unknown, even where no address is in it.
     groups: Vec<Named>,
     of_signatures: Vec<u32>,
 }
@@ -95,14 +123,8 @@ struct End {
 struct Named {
     /// The lines that name it.
     lines: Box<[u64]>,
-    /// Whether it is in some system.
-    known: bool,
-    /// Whether it is in an audited system.
-    audited: bool,
+    standing: Standing,
 }
-
-const KNOWN: u64 = 1;
-const AUDITED: u64 = 2;
 
 impl End {
     fn of(policy: &Policy, signatures: &[Box<[u64]>], end: impl Fn(&Line) -> SetId) -> Self {
@@ -123,20 +145,54 @@ impl End {
             lines
         };
 
+        let standing = |signature: usize| Standing::of(policy, &signatures[signature]);
+        let mut in_order: Vec<(Standing, usize)> =
+            (0..signatures.len()).map(|signature| (standing(signature), signature)).collect();
+        in_order.sort_unstable();
         let mut groups = Interner::default();
-        let mut number = |lines: &Bits, marks: u64| groups.number(&[lines.words(), &[marks]].concat());
-        number(&none, 0);
-        let marks = |signature: &[u64]| {
-            let known = if is_in(signature, policy.known) { KNOWN } else { 0 };
-            let audited = policy.audited.is_some_and(|set| is_in(signature, set));
-            known | if audited { AUDITED } else { 0 }
-        };
-        let of_signatures =
-            signatures.iter().map(|signature| number(&named_by(signature), marks(signature))).collect();
+        let mut number =
+            |lines: &Bits, standing| groups.number(&[lines.words(), &[standing as u64]].concat());
+        number(&none, Standing::Unknown);
+        let mut of_signatures = vec![0; signatures.len()];
+        for (standing, signature) in in_order {
+            of_signatures[signature] = number(&named_by(&signatures[signature]), standing);
+        }
         let groups = groups.into_sequences().into_iter().map(|group| {
-            let (marks, lines) = group.split_last().expect("the marks were put last");
-            Named { lines: lines.into(), known: marks & KNOWN != 0, audited: marks & AUDITED != 0 }
+            let (standing, lines) = group.split_last().expect("the standing was put last");
+            Named { lines: lines.into(), standing: Standing::ALL[*standing as usize] }
         });
         Self { groups: groups.collect(), of_signatures }
+    }
+}
+
+/// Groups of one end, made one where they come to the same.
+#[derive(Default)]
+struct Merged {
+    /// What each comes to: its standing, and its class with each group of the other end.
+    different: Interner<u32>,
+    of_groups: Vec<u32>,
+}
+
+impl Merged {
+    /// Adds the next group, none of which has a lower standing than the one before.
+    fn add(&mut self, standing: Standing, classes: &[u32]) {
+        let number = self.different.number(&[&[standing as u32], classes].concat());
+        self.of_groups.push(number);
+    }
+
+    fn len(&self) -> u64 {
+        self.different.len() as u64
+    }
+
+    /// The classes of each, the order they have come in, and what each group that was added has become.
+    fn finish(self) -> (Vec<Box<[u32]>>, GroupOrder, Vec<u32>) {
+        let sequences = self.different.into_sequences();
+        let first = |standing: Standing| {
+            u32::try_from(sequences.partition_point(|sequence| sequence[0] < standing as u32))
+                .expect("an interner's numbers are below 2^32")
+        };
+        let order = GroupOrder { known: first(Standing::Known), audited: first(Standing::Audited) };
+        let classes = sequences.iter().map(|sequence| sequence[1..].into()).collect();
+        (classes, order, self.of_groups)
     }
 }

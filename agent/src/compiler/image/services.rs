@@ -70,13 +70,11 @@ impl Services {
 
     /// The classes as an image holds them, by what each has become, and which services have one that is not 0.
     pub(super) fn tables(&self, merged: &[u32]) -> (Vec<u32>, Vec<u32>) {
-        let class = |class: &u32| merged[*class as usize];
-        let (pairs, _) = self.words.as_chunks();
-        let (bits, _) = self.words.as_chunks::<{ u32::BITS as usize }>();
-        let halves = pairs.iter().map(|[lower, upper]| class(lower) | class(upper) << 16);
+        let classes: Vec<u32> = self.words.iter().map(|class| merged[*class as usize]).collect();
+        let (named, _) = classes.as_chunks::<{ u32::BITS as usize }>();
         let word =
-            |classes: &[u32; 32]| classes.iter().rfold(0, |word, at| word << 1 | u32::from(class(at) != 0));
-        (halves.collect(), bits.iter().map(word).collect())
+            |classes: &[u32; 32]| classes.iter().rfold(0, |word, class| word << 1 | u32::from(*class != 0));
+        (bits::halves(&classes), named.iter().map(word).collect())
     }
 
     /// How many of the classes, the last ones, only audited allows name.

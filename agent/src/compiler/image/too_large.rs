@@ -4,7 +4,7 @@ use std::fmt;
 
 use cmgate_common::layout::Leaf;
 use cmgate_common::layout::counters::{FLOW_COUNTERS, INTERFACES};
-use cmgate_common::layout::image::{MOST_SERVICE_CLASSES, Pair};
+use cmgate_common::layout::image::{MOST_PAIR_CLASSES, MOST_SERVICE_CLASSES};
 
 /// A policy the tables cannot hold. Nothing was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +45,7 @@ impl Limit {
         match self {
             Self::SourceGroups | Self::DestinationGroups => u64::from(Leaf::GROUPS),
             Self::Pairs => 1 << 26,
-            Self::PairClasses => u64::from(Pair::CLASSES),
+            Self::PairClasses => u64::from(MOST_PAIR_CLASSES),
             Self::ServiceClasses => u64::from(MOST_SERVICE_CLASSES),
             Self::Zones => u64::from(Leaf::ZONES),
             Self::Interfaces => u64::from(INTERFACES),

@@ -65,8 +65,12 @@ prop_compose! {
         own in addresses(2),
         broadcasts in addresses(2),
         bindings in vec((0..sets.len(), option::of(0..sets.len())), 0..4),
-        sets in Just(sets),
+        mut sets in Just(sets),
     ) -> Policy {
+        // The files name all that is audited.
+        if let Some(audited) = audited {
+            sets[known] = sets[known].union(&sets[audited]);
+        }
         let id = |index: usize| SetId(u32::try_from(index).expect("few"));
         let line = |(sources, destinations, services, flow)| Line {
             flow,
@@ -178,10 +182,11 @@ proptest! {
         for source in &probes {
             let is_source: Vec<bool> = policy.sets.iter().map(|set| set.contains(source.address)).collect();
             for destination in &probes {
-                let pair = judge.pair(source.leaf.source(), destination.leaf.destination());
-                prop_assert_eq!(pair.unknown_source(), !policy.holds(policy.known, source.address));
-                prop_assert_eq!(pair.unknown_destination(), !policy.holds(policy.known, destination.address));
-                prop_assert_eq!(pair.is_audited(), policy.audits(source.address, destination.address));
+                let (from, to) = (source.leaf.source(), destination.leaf.destination());
+                let directory = &judge.0.slot().directory;
+                prop_assert_eq!(directory.sources.knows(from), policy.holds(policy.known, source.address));
+                prop_assert_eq!(directory.destinations.knows(to), policy.holds(policy.known, destination.address));
+                prop_assert_eq!(directory.audits(from, to), policy.audits(source.address, destination.address));
                 for service in &services {
                     let walked =
                         policy.walk(|set| is_source[set.0 as usize], destination.address, *service);
@@ -218,21 +223,28 @@ proptest! {
             probes.iter().map(|probe| probe.leaf).chain(stand_ins).chain([Leaf::default()]).collect();
         let sources: BTreeSet<u32> = leaves.iter().map(|leaf| leaf.source()).collect();
         let destinations: BTreeSet<u32> = leaves.iter().map(|leaf| leaf.destination()).collect();
-        let row = |source: u32| destinations.iter().map(|group| judge.pair(source, *group)).collect();
-        let rows: BTreeMap<u32, Vec<Pair>> = sources.iter().map(|group| (*group, row(*group))).collect();
-        distinct_and_dense("source group", &rows)?;
-        let column = |group: u32| sources.iter().map(|source| judge.pair(*source, group)).collect();
-        let columns: BTreeMap<u32, Vec<Pair>> =
-            destinations.iter().map(|group| (*group, column(*group))).collect();
-        distinct_and_dense("destination group", &columns)?;
-
         let directory = judge.0.slot().directory;
+        let pair = |source: u32, destination: u32| judge.pair_class(source, destination);
+        let standing = |order: GroupOrder, group: u32| (order.knows(group), group >= order.audited);
+        let row = |source: u32| destinations.iter().map(|group| pair(source, *group)).collect();
+        let rows: BTreeMap<u32, (_, Vec<u32>)> =
+            sources.iter().map(|group| (*group, (standing(directory.sources, *group), row(*group)))).collect();
+        distinct_and_dense("source group", &rows)?;
+        let column = |group: u32| sources.iter().map(|source| pair(*source, group)).collect();
+        let columns: BTreeMap<u32, (_, Vec<u32>)> = destinations
+            .iter()
+            .map(|group| (*group, (standing(directory.destinations, *group), column(*group))))
+            .collect();
+        distinct_and_dense("destination group", &columns)?;
+        prop_assert!(standing(directory.sources, 0) == (false, false) && standing(directory.destinations, 0) == (false, false));
+        prop_assert!(rows[&0].1.iter().chain(&columns[&0].1).all(|class| *class == 0), "group 0 is in no line");
+
         let verdicts = |class: u32| {
             (0..directory.verdicts_width)
                 .map(|service| judge.0.word((directory.verdicts + class * directory.verdicts_width + service).into()))
                 .collect()
         };
-        let classes: BTreeSet<u32> = rows.values().flatten().map(|pair| pair.class()).chain([0]).collect();
+        let classes: BTreeSet<u32> = rows.values().flat_map(|(_, classes)| classes).copied().chain([0]).collect();
         let classes: BTreeMap<u32, Vec<u32>> = classes.into_iter().map(|class| (class, verdicts(class))).collect();
         distinct_and_dense("pair class", &classes)?;
         prop_assert!(classes[&0].iter().all(|verdict| *verdict == 0));
@@ -294,8 +306,8 @@ proptest! {
             }
             prop_assert!(stand_in.is(Kind::LinkLocal));
             let all = |set: SetId| clients.iter().all(|client| policy.holds(set, *client));
-            let pair = judge.pair(stand_in.source(), 0);
-            prop_assert_eq!(pair.unknown_source(), !all(policy.known));
+            let directory = &judge.0.slot().directory;
+            prop_assert_eq!(directory.sources.knows(stand_in.source()), all(policy.known));
             for destination in &probes {
                 for service in policy.services() {
                     prop_assert_eq!(

@@ -12,7 +12,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use cmgate_common::address::Address;
 use cmgate_common::engine::{self, classify, verdict};
 use cmgate_common::layout::control::Slot;
-use cmgate_common::layout::image::{Bank, Directory, InterfaceRule, Kind, NAMED, Origin, Pair, Stem, joined};
+use cmgate_common::layout::image::{
+    Bank, Directory, GroupOrder, InterfaceRule, Kind, NAMED, Origin, Stem, joined,
+};
 use cmgate_common::layout::{Leaf, Verdict};
 use cmgate_common::memory::Memory;
 use cmgate_common::tables::Tables;
@@ -201,9 +203,16 @@ impl Judge {
         verdict(&self.0, source, destination, bank as u32 + u32::from(port))
     }
 
-    fn pair(&self, source: u32, destination: u32) -> Pair {
+    fn pair_class(&self, source: u32, destination: u32) -> u32 {
+        let [source, destination] =
+            [Leaf::new(source, 0, 0, Kind::Unicast), Leaf::new(0, destination, 0, Kind::Unicast)];
+        engine::policy::pair_class(&self.0, source, destination)
+    }
+
+    /// Whether the addresses of a leaf are known as sources, and as destinations.
+    fn knows(&self, leaf: Leaf) -> (bool, bool) {
         let directory = &self.0.slot().directory;
-        Pair(self.0.word((directory.pairs + source * directory.pairs_width + destination).into()))
+        (directory.sources.knows(leaf.source()), directory.destinations.knows(leaf.destination()))
     }
 
     fn interface(&self, row: u32) -> InterfaceRule {
@@ -219,8 +228,7 @@ fn an_empty_policy_admits_nothing_and_still_knows_the_kinds() {
     let anybody = judge.leaf(ip("192.0.2.1"));
     assert_eq!(anybody, Leaf::default());
     assert_eq!(judge.leaf(ip("2001:db8::1")), Leaf::default());
-    let pair = judge.pair(0, 0);
-    assert!(pair.class() == 0 && pair.unknown_source() && pair.unknown_destination());
+    assert_eq!((judge.pair_class(0, 0), judge.knows(anybody)), (0, (false, false)));
     for (text, kind) in [
         ("0.0.0.0", Kind::Unspecified),
         ("0.0.0.1", Kind::Bogon),
@@ -260,7 +268,7 @@ fn a_word_that_says_nothing_is_nobody_even_where_everybody_may() {
         assert!(judge.verdict(nobody, somebody, service).is_none());
         assert!(judge.verdict(somebody, nobody, service).is_none());
     }
-    assert!(judge.pair(0, 0).unknown_source() && judge.pair(0, 0).unknown_destination());
+    assert_eq!((judge.knows(nobody), judge.knows(somebody)), ((false, false), (true, true)));
 }
 
 #[test]
