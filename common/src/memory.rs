@@ -12,7 +12,7 @@ use crate::layout::entry::{HALF, Half, Line, Meta, Table, WAYS, word};
 use crate::layout::image::{HostBucket, joined};
 use crate::layout::tag::TAGS;
 use crate::opaque::Opaque;
-use crate::tables::{Entry, Places, Tables};
+use crate::tables::{Entry, Places, Tables, Words};
 
 /// Half an entry that the engine and its tables share.
 type Shared = Rc<Cell<Half>>;
@@ -123,20 +123,9 @@ fn shares(halves: &[Shared], set: u32) -> Option<Shares> {
     sets.get(set as usize).cloned()
 }
 
-impl Tables for Memory {
-    type Entry = Shared;
-    type Set = Shares;
-
-    fn slot(&self) -> &Slot {
-        &self.slot
-    }
-
-    fn slot_number(&self) -> u32 {
-        0
-    }
-
+impl Words for Vec<u32> {
     fn at(&self, offset: u64) -> u32 {
-        self.words.get((offset >> 2) as usize).copied().unwrap_or(0)
+        self.get((offset >> 2) as usize).copied().unwrap_or(0)
     }
 
     fn at64(&self, offset: u64) -> u64 {
@@ -149,6 +138,24 @@ impl Tables for Memory {
 
     fn at8(&self, offset: u64) -> u8 {
         (self.at(offset) >> (8 * (offset & 3))) as u8
+    }
+}
+
+impl Tables for Memory {
+    type Image = Vec<u32>;
+    type Entry = Shared;
+    type Set = Shares;
+
+    fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    fn slot_number(&self) -> u32 {
+        0
+    }
+
+    fn image(&self) -> &Vec<u32> {
+        &self.words
     }
 
     fn hosts(&self, index: u64) -> &HostBucket {

@@ -8,25 +8,10 @@ use crate::layout::entry::Table;
 use crate::layout::image::{HostBucket, Leaf, Runs};
 use crate::opaque::Opaque;
 
-/// The tables under the generation that judges one packet. A packet takes one such view and keeps it.
-pub trait Tables: Opaque {
-    /// Half an entry of a flow table.
-    type Entry: Entry;
-
-    /// The near halves of a set of entries, or the far ones.
-    type Set: Places<Entry = Self::Entry>;
-
-    /// Whether anything is written at all. Where nothing is, no place is looked for.
-    const WRITES: bool = true;
-
-    /// The generation's parameters.
-    fn slot(&self) -> &Slot;
-
-    /// The generation's slot.
-    fn slot_number(&self) -> u32;
-
-    /// A word of the generation's image, by its number. No table leads past the end of its image; where one did, the programs would
-    /// read some other word of the slot, and memory gives 0.
+/// The words of an image. No table leads past its end; where one did, the programs would read some other word of the slot, and
+/// memory gives 0.
+pub trait Words {
+    /// A word, by its number.
     #[inline(always)]
     fn word(&self, index: u64) -> u32 {
         self.at(index << 2)
@@ -43,15 +28,54 @@ pub trait Tables: Opaque {
 
     /// The byte so many bytes into the image.
     fn at8(&self, offset: u64) -> u8;
+}
+
+/// The tables under the generation that judges one packet. A packet takes one such view and keeps it.
+pub trait Tables: Opaque {
+    /// How its image is held.
+    type Image: Words;
+
+    /// Half an entry of a flow table.
+    type Entry: Entry;
+
+    /// The near halves of a set of entries, or the far ones.
+    type Set: Places<Entry = Self::Entry>;
+
+    /// Whether anything is written at all. Where nothing is, no place is looked for.
+    const WRITES: bool = true;
+
+    /// The generation's parameters.
+    fn slot(&self) -> &Slot;
+
+    /// The generation's slot.
+    fn slot_number(&self) -> u32;
+
+    /// The generation's image.
+    fn image(&self) -> &Self::Image;
+
+    /// [`Words::word`] of it.
+    #[inline(always)]
+    fn word(&self, index: u64) -> u32 {
+        self.image().word(index)
+    }
+
+    /// [`Words::at`] of it.
+    #[inline(always)]
+    fn at(&self, offset: u64) -> u32 {
+        self.image().at(offset)
+    }
+
+    /// [`Words::at16`] of it.
+    #[inline(always)]
+    fn at16(&self, offset: u64) -> u16 {
+        self.image().at16(offset)
+    }
 
     /// The leaf that [`Runs`] say of an address, of which these 64 bits are next. The programs put a call there: only large sites
     /// come to it, and in line it would take room and registers of each look-up.
     #[inline(always)]
-    fn in_runs(&self, runs: Runs, rest: u64) -> Leaf
-    where
-        Self: Sized,
-    {
-        engine::of_runs(self, runs, rest)
+    fn in_runs(&self, runs: Runs, rest: u64) -> Leaf {
+        engine::of_runs(self.image(), self.slot().directory.runs, runs, rest)
     }
 
     /// The bucket of single addresses at a word of the image that is a multiple of its length; else the one it lies in.

@@ -7,6 +7,7 @@ use cmgate_common::layout::image::{HostBucket, Leaf, Runs};
 use cmgate_common::opaque::Opaque;
 use cmgate_common::tables::{Entry, Places, Tables};
 
+use crate::image::Image;
 use crate::tables::{MapEntry, MapSet, Maps};
 
 /// The maps, read as the others read them.
@@ -31,6 +32,7 @@ impl Opaque for ReadOnly {
 }
 
 impl Tables for ReadOnly {
+    type Image = Image;
     type Entry = ReadOnlyEntry;
     type Set = ReadOnlySet;
 
@@ -47,23 +49,8 @@ impl Tables for ReadOnly {
     }
 
     #[inline(always)]
-    fn at(&self, offset: u64) -> u32 {
-        self.0.at(offset)
-    }
-
-    #[inline(always)]
-    fn at64(&self, offset: u64) -> u64 {
-        self.0.at64(offset)
-    }
-
-    #[inline(always)]
-    fn at16(&self, offset: u64) -> u16 {
-        self.0.at16(offset)
-    }
-
-    #[inline(always)]
-    fn at8(&self, offset: u64) -> u8 {
-        self.0.at8(offset)
+    fn image(&self) -> &Image {
+        self.0.image()
     }
 
     #[inline(always)]

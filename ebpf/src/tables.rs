@@ -6,8 +6,6 @@ use core::intrinsics::{AtomicOrdering, atomic_cxchg};
 use core::ptr::{NonNull, read_volatile, write_volatile};
 
 use aya_ebpf::helpers::bpf_jiffies64;
-use cmgate_common::engine;
-use cmgate_common::layout::SLOTS;
 use cmgate_common::layout::control::{Control, PORTS, Slot};
 use cmgate_common::layout::counters::{INTERFACE_PLACES, Stat};
 use cmgate_common::layout::entry::{HALF, Table, WAYS};
@@ -16,26 +14,16 @@ use cmgate_common::opaque::Opaque;
 use cmgate_common::tables::{Entry, Places, Tables};
 
 use crate::flows::Asker;
+use crate::image::{self, Image};
 use crate::maps;
-
-/// The address that a static of [`maps`] stands for. From an instruction the compiler does not look into: it would else take
-/// what is there for the zero that nobody here changes.
-macro_rules! address {
-    ($place:path) => {{
-        let address: u64;
-        // SAFETY: one operation on a register.
-        unsafe { asm!("{0} = {1} ll", out(reg) address, sym $place, options(pure, nomem, nostack, preserves_flags)) };
-        address
-    }};
-}
+use crate::place::{self, address};
 
 /// One generation of the maps, for one packet.
 pub struct Maps {
     control: &'static Control,
     slot: &'static Slot,
     number: u32,
-    image: *const u32,
-    last: u64,
+    image: Image,
     now: u64,
     zero: u64,
     asker: Asker,
@@ -70,18 +58,14 @@ impl Maps {
 
     #[inline(always)]
     fn of_slot(control: &'static Control, number: u64, now: u64, asker: Asker) -> Option<Self> {
-        let slot = apart(number);
-        if slot >= u64::from(SLOTS) {
-            return None;
-        }
-        let last = maps::LAST_WORD.load();
-        let image = nth(address!(maps::TABLES), slot, last + size_of::<u32>() as u64);
+        let slot = place::slot(number)?;
+        let image = Image::of_slot(slot);
         let slots = (&raw const control.slots) as u64;
         // SAFETY: there is a slot of this number, which was compared.
-        let slot = unsafe { &*nth(slots, slot, size_of::<Slot>() as u64) };
+        let slot = unsafe { &*place::nth(slots, slot, size_of::<Slot>() as u64) };
         // SAFETY: it points into the map's one value; volatile so that the compiler does not know either.
         let zero = unsafe { read_volatile(&raw const control.zero) };
-        Some(Self { control, slot, number: number as u32, image, last, now, zero: zero.into(), asker })
+        Some(Self { control, slot, number: number as u32, image, now, zero: zero.into(), asker })
     }
 
     /// Who looks.
@@ -142,26 +126,6 @@ fn control() -> &'static Control {
     unsafe { &*control }
 }
 
-/// The one with this number among those that stand from `first` on, each of so many bytes. One pointer from here on: the
-/// compiler would else keep what it is made of for a later sum, and a verifier before Linux 6.8 lose its bounds. It knows no
-/// product by a number that it does not know, either, so that this is the one to be multiplied.
-#[inline(always)]
-fn nth<T>(first: u64, number: u64, bytes: u64) -> *const T {
-    let mut place = first;
-    // SAFETY: operations on registers.
-    unsafe {
-        asm!(
-            "{1} *= {2}",
-            "{0} += {1}",
-            inout(reg) place,
-            inout(reg) number => _,
-            in(reg) bytes,
-            options(nomem, nostack, preserves_flags),
-        );
-    }
-    place as *const T
-}
-
 #[inline(always)]
 fn jiffies() -> u64 {
     // SAFETY: the helper has no preconditions.
@@ -187,24 +151,6 @@ pub fn hide_half(value: u32, zero: u64) -> u32 {
     hidden as u32
 }
 
-/// The same value, which the compiler takes for another one. Before Linux 6.8 the verifier takes a value and its copy on the
-/// stack for two, and what a comparison says of one is lost to the other: this one is in a register from here to its last use.
-#[inline(always)]
-fn apart(value: u64) -> u64 {
-    let mut apart = value;
-    // SAFETY: one operation on a register.
-    unsafe { asm!("{0} |= 0", inout(reg) apart, options(nomem, nostack, preserves_flags)) };
-    apart
-}
-
-/// [`Tables::in_runs`] of a slot. A global function, as those of [`crate::flows`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn leaf_of_runs(slot: u32, runs: u32, rest: u64) -> u64 {
-    let Some(maps) = Maps::in_slot(slot, Asker::Probe) else { return 0 };
-    engine::of_runs(&maps, Runs(runs), rest).0.into()
-}
-
 impl Opaque for Maps {
     #[inline(always)]
     fn forget(&self, value: u64) -> u64 {
@@ -218,6 +164,7 @@ impl Opaque for Maps {
 }
 
 impl Tables for Maps {
+    type Image = Image;
     type Entry = MapEntry;
     type Set = MapSet;
 
@@ -232,43 +179,18 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn at(&self, offset: u64) -> u32 {
-        // SAFETY: the value that `image` points to is as long as the mask, whose two lowest bits are not set, and lives as
-        // long as the map.
-        unsafe { *self.image.byte_add((offset & self.last) as usize) }
-    }
-
-    #[inline(always)]
-    fn at64(&self, offset: u64) -> u64 {
-        let place = offset & self.last & !(size_of::<u64>() as u64 - 1);
-        // SAFETY: as for `at`: the length of what `image` points to is a multiple of eight bytes, and so is its address.
-        unsafe { *self.image.byte_add(place as usize).cast() }
-    }
-
-    #[inline(always)]
-    fn at16(&self, offset: u64) -> u16 {
-        let place = offset & (self.last | size_of::<u16>() as u64);
-        // SAFETY: as for `at`: the mask ends with the last two bytes, and its lowest bit is not set.
-        unsafe { *self.image.byte_add(place as usize).cast() }
-    }
-
-    #[inline(always)]
-    fn at8(&self, offset: u64) -> u8 {
-        let place = offset & (self.last | (size_of::<u32>() as u64 - 1));
-        // SAFETY: as for `at`: with the two lowest bits the mask ends with the last byte.
-        unsafe { *self.image.byte_add(place as usize).cast() }
+    fn image(&self) -> &Image {
+        &self.image
     }
 
     #[inline(always)]
     fn in_runs(&self, runs: Runs, rest: u64) -> Leaf {
-        Leaf(leaf_of_runs(self.number, runs.0, rest) as u32)
+        image::leaf_of_runs(self.number, self.slot.directory.runs, runs, rest)
     }
 
     #[inline(always)]
     fn hosts(&self, index: u64) -> &HostBucket {
-        let bucket = index << 2 & self.last & !(size_of::<HostBucket>() as u64 - 1);
-        // SAFETY: as for `at`: the whole bucket lies before the mask's end, whose length is a multiple of a bucket's.
-        unsafe { &*self.image.byte_add(bucket as usize).cast() }
+        self.image.hosts(index)
     }
 
     #[inline(always)]

@@ -48,8 +48,8 @@ fn the_packet_path_calls_what_it_is_meant_to() -> Result<()> {
     let kernel = Kernel::load(1 << 10)?;
     for program in kernel.programs()? {
         let beside: &[&str] = match program.name.as_str() {
-            "cmgate_ingress" => &["leaf_of_runs", "quoted_by", "read_ingress", "report_ingress"],
-            "cmgate_egress" => &["leaf_of_runs", "read_egress", "report_egress"],
+            "cmgate_ingress" => &["in_runs", "quoted_by", "read_ingress", "report_ingress"],
+            "cmgate_egress" => &["in_runs", "read_egress", "report_egress"],
             // The probe is on no packet's path.
             _ => continue,
         };
@@ -63,7 +63,7 @@ fn the_packet_path_calls_what_it_is_meant_to() -> Result<()> {
         for (function, called) in calls.iter().filter(|(function, _)| **function != program.name) {
             // To clear an event's bytes is off the path of every packet that is let through, and runs are large sites' alone.
             let meant = |called: &&String| {
-                *called != "leaf_of_runs" && !(function.starts_with("report_") && *called == "memset")
+                *called != "in_runs" && !(function.starts_with("report_") && *called == "memset")
             };
             let beside: Vec<_> = called.iter().filter(meant).collect();
             ensure!(beside.is_empty(), "{function} in {} calls {beside:?}", program.name);

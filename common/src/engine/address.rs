@@ -8,7 +8,7 @@ use crate::layout::image::{
 };
 use crate::packet::{Packet, Traits};
 use crate::reason::Reason;
-use crate::tables::Tables;
+use crate::tables::{Tables, Words};
 
 /// What the tables know of an address.
 #[inline(always)]
@@ -132,23 +132,23 @@ fn follow<T: Tables>(tables: &T, word: u64, rest: &mut u64) -> u64 {
     word.into()
 }
 
-/// [`Tables::in_runs`], in line.
+/// [`Tables::in_runs`], in line. `table` is where the runs begin that heads name.
 #[inline(always)]
-pub fn of_runs<T: Tables>(tables: &T, runs: Runs, rest: u64) -> Leaf {
+pub fn of_runs<W: Words>(words: &W, table: u32, runs: Runs, rest: u64) -> Leaf {
     // Each size has a way of its own, on which it is known.
     let number = match runs.size() {
-        Size::Byte => in_head(tables, runs, rest, Size::Byte),
-        Size::Half => in_head(tables, runs, rest, Size::Half),
+        Size::Byte => in_head(words, table, runs, rest, Size::Byte),
+        Size::Half => in_head(words, table, runs, rest, Size::Half),
     };
-    Leaf(tables.word(u64::from(LEAVES) + number))
+    Leaf(words.word(u64::from(LEAVES) + number))
 }
 
 /// The number of the leaf that a head and its runs say of an address.
 #[inline(always)]
-fn in_head<T: Tables>(tables: &T, runs: Runs, rest: u64, size: Size) -> u64 {
+fn in_head<W: Words>(words: &W, table: u32, runs: Runs, rest: u64, size: Size) -> u64 {
     let number = |offset: u64| match size {
-        Size::Byte => u64::from(tables.at8(offset)),
-        Size::Half => u64::from(tables.at16(offset)),
+        Size::Byte => u64::from(words.at8(offset)),
+        Size::Half => u64::from(words.at16(offset)),
     };
     let head = u64::from(runs.offset());
     let entries = head.wrapping_add(Runs::BASE.into());
@@ -156,11 +156,11 @@ fn in_head<T: Tables>(tables: &T, runs: Runs, rest: u64, size: Size) -> u64 {
     if entry < size.others() {
         return entry;
     }
-    let base = u64::from(tables.slot().directory.runs).wrapping_add(tables.at(head).into());
+    let base = u64::from(table).wrapping_add(words.at(head).into());
     let mut eight = base.wrapping_add(entry.wrapping_sub(size.others()).wrapping_mul(size.of_eight()));
     let (chosen, mut run) = (Runs::chosen(rest), 0);
     for _ in 0..u64::from(Runs::MOST) {
-        run = Runs::ended(chosen, tables.at64(eight));
+        run = Runs::ended(chosen, words.at64(eight));
         if run < u64::from(Runs::EIGHT) {
             break;
         }
