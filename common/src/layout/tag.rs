@@ -20,15 +20,16 @@ impl Tag {
     /// The flow's number and who admitted it stand below this bit.
     const FOUND: u32 = Verdict::NAME.count_ones();
     const VERDICT: u64 = Verdict::NAME as u64;
-    /// Whether the window's number is odd.
-    const ODD: u64 = 1 << Self::FOUND;
-    const HASH: u64 = !(Self::ODD | Self::VERDICT);
+    /// The lowest bits of the window's number: so many that places of the last few windows are told to be free again, and what
+    /// is found stands first at its place.
+    const WINDOW: u64 = 7 << Self::FOUND;
+    const HASH: u64 = !(Self::WINDOW | Self::VERDICT);
 
     /// What all tags of one hash have in a window, whatever was found.
     #[inline(always)]
     #[must_use]
     pub const fn new(hash: u64, window: u64) -> Self {
-        Self(hash & Self::HASH | (window & 1) << Self::FOUND)
+        Self(hash & Self::HASH | window << Self::FOUND & Self::WINDOW)
     }
 
     /// This tag, which says that a verdict was found.
@@ -56,7 +57,7 @@ impl Tag {
     #[inline(always)]
     #[must_use]
     pub const fn is_past(self, window: u64) -> bool {
-        self.0 == 0 || (self.0 & Self::ODD != 0) != (window & 1 != 0)
+        self.0 == 0 || (self.0 ^ window << Self::FOUND) & Self::WINDOW != 0
     }
 }
 
@@ -74,7 +75,7 @@ mod tests {
             assert_eq!((found.verdict(), found.difference(tag)), (verdict, 0));
             assert_ne!(found.difference(Tag::new(hash ^ 1 << 63, window)), 0);
             assert_ne!(found.difference(Tag::new(hash, window + 1)), 0);
-            assert!(found.is_past(window + 1));
+            assert!((1..8).all(|later| found.is_past(window + later)) && !found.is_past(window + 8));
         }
         assert!(Tag::default().is_past(0) && !Tag::new(u64::MAX, 2).is_past(2));
     }

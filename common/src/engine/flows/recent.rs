@@ -46,14 +46,16 @@ pub(in crate::engine) fn verdict<T: Tables>(tables: &T, packet: &Packet, side: S
     let tag = Tag::new(hash, tables.slot().timeouts.window_at(tables.now()));
     for home in homes(tables, hash) {
         let tags = tables.tags(home)?;
-        for pair in 0..TAGS / 2 {
-            let (first, second) = (tags.load(2 * pair), tags.load(2 * pair + 1));
-            // The second one is meant only where the first is another's.
-            let other = all_ones_unless_zero(tables, Tag(first).difference(tag));
-            let chosen = Tag(first ^ (first ^ second) & other);
-            if chosen.difference(tag) == 0 {
-                return Some(chosen.verdict());
-            }
+        // The second of two is meant only where the first is another's.
+        let either = |first: Tag, second: Tag| {
+            let other = all_ones_unless_zero(tables, first.difference(tag));
+            Tag(first.0 ^ (first.0 ^ second.0) & other)
+        };
+        const _: () = assert!(TAGS == 4);
+        let [first, second, third, fourth] = [0, 1, 2, 3].map(|way| Tag(tags.load(way)));
+        let chosen = either(either(first, second), either(third, fourth));
+        if chosen.difference(tag) == 0 {
+            return Some(chosen.verdict());
         }
     }
     None
@@ -136,10 +138,10 @@ fn homes<T: Tables>(tables: &T, hash: u64) -> [u32; 2] {
 }
 
 /// Of a number of less than 64 bits. Without a branch: nobody could foretell it of packets that belong to many flows. The
-/// compiler would make one of it, if it saw.
+/// compiler would make one of either step, if it saw both.
 #[inline(always)]
 fn all_ones_unless_zero<O: Opaque + ?Sized>(opaque: &O, value: u64) -> u64 {
-    (opaque.forget(value).wrapping_neg() as i64 >> 63) as u64
+    opaque.forget((opaque.forget(value.wrapping_neg()) as i64 >> 63) as u64)
 }
 
 #[cfg(test)]
