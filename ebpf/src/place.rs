@@ -4,7 +4,7 @@ use core::arch::asm;
 
 use cmgate_common::layout::SLOTS;
 
-/// The address that a static of [`maps`] stands for. From an instruction the compiler does not look into: it would else take
+/// The address that a static of `maps` stands for. From an instruction the compiler does not look into: it would else take
 /// what is there for the zero that nobody here changes.
 macro_rules! address {
     ($place:path) => {{
