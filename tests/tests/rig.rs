@@ -1,12 +1,13 @@
 //! The rig itself, without an agent in between: what tests stand on must hold.
 
 use std::{
+    io::{BufRead as _, BufReader},
     net::{IpAddr, SocketAddr},
-    process::ExitCode,
+    process::{ExitCode, Stdio},
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use cmgate_tests::{
     client::{self, Outcome},
     needs::LAB,
@@ -42,9 +43,13 @@ fn main() -> ExitCode {
 fn a_namespace_goes_with_its_owner() -> Result<()> {
     let netns = Netns::new("short-lived")?;
     let path = std::path::Path::new("/run/netns").join(netns.name());
-    let mut inside = netns.command("cat");
-    inside.stdin(std::process::Stdio::piped());
-    let mut inside = inside.spawn()?;
+    // It says so once it is inside: before that, nothing would find it there.
+    let mut command = netns.command("sh");
+    command.args(["-c", "echo inside; exec cat"]);
+    let mut inside = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut said = String::new();
+    BufReader::new(inside.stdout.take().context("its output is piped")?).read_line(&mut said)?;
+    ensure!(said == "inside\n", "it said {said:?}");
     ensure!(path.exists(), "{} is not there", path.display());
     drop(netns);
     ensure!(!path.exists(), "{} is still there", path.display());
