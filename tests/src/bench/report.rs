@@ -34,17 +34,19 @@ impl Report {
     #[must_use]
     pub fn markdown(&self, limits: &Limits) -> String {
         let limit = |key: &str| limits.of(key).map_or_else(|| "-".to_owned(), |limit| limit.to_string());
-        let mut text =
-            "| case | networks | flows | min | median | max | limit |\n|---|---:|---:|---:|---:|---:|---:|\n"
-                .to_owned();
-        for Measured { name, setting, ratio, .. } in &self.measured {
+        let mut text = "| case | networks | flows | min | median | max | quiet | limit |\n".to_owned();
+        text += "|---|---:|---:|---:|---:|---:|---:|---:|\n";
+        for Measured { name, setting, ratio, quiet, .. } in &self.measured {
             let (networks, flows) = (thousands(setting.site.networks()), thousands(setting.flows));
-            let [min, median, max] = [ratio.min, ratio.median, ratio.max].map(|ratio| format!("{ratio:.2}"));
+            let [min, median, max, quiet] =
+                [ratio.min, ratio.median, ratio.max, *quiet].map(|ratio| format!("{ratio:.2}"));
             let limit = limit(&gate::key(name, *setting));
-            text += &format!("| {name} | {networks} | {flows} | {min} | {median} | {max} | {limit} |\n");
+            text += &format!(
+                "| {name} | {networks} | {flows} | {min} | {median} | {max} | {quiet} | {limit} |\n"
+            );
         }
         for (case, reason) in &self.left_out {
-            text += &format!("| {case} | | | | | | {reason} |\n");
+            text += &format!("| {case} | | | | | | | {reason} |\n");
         }
         if !self.figures.is_empty() {
             text += "\n| figure | | limit |\n|---|---:|---:|\n";
