@@ -71,12 +71,6 @@ pub(super) fn is_empty(words: &[u64]) -> bool {
     words.iter().all(|word| *word == 0)
 }
 
-/// Numbers of 16 bits as an image holds them: two a word, the lower first.
-pub(super) fn halves(numbers: &[u32]) -> Vec<u32> {
-    let word = |two: &[u32]| two[0] | two.get(1).unwrap_or(&0) << 16;
-    numbers.chunks(2).map(word).collect()
-}
-
 /// The numbers in a set, ascending.
 pub(super) fn members(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
     words.iter().enumerate().flat_map(|(index, &word)| {

@@ -104,7 +104,7 @@ fn build_with(policy: &Policy, few: usize, choose: impl FnOnce(&[Step]) -> Stem)
         (&root4, ROOT4),
         (&root6, ROOT6),
         (&stem6, STEM6),
-        (&classes, SERVICE_CLASSES),
+        (&two_a_word(&classes), SERVICE_CLASSES),
         (&named, NAMED),
         (&numbered, LEAVES),
         (&nodes, NODES),
@@ -123,7 +123,7 @@ fn build_with(policy: &Policy, few: usize, choose: impl FnOnce(&[Step]) -> Stem)
         main6: halves(main6),
         main6_leaf: trie::leaf_at(&all6, main6.to_bits()).0,
         pairs_width: groups.pairs_width,
-        pairs: tables.add(&bits::halves(&groups.pairs))?,
+        pairs: tables.add(&two_a_word(&groups.pairs))?,
         sources: groups.source_order,
         destinations: groups.destination_order,
         verdicts_width: groups.verdicts.width,
@@ -162,6 +162,12 @@ fn main_addresses(policy: &Policy) -> (Ipv4Addr, Ipv6Addr) {
 fn halves(address: Ipv6Addr) -> [[u32; 2]; 2] {
     let bits = address.to_bits();
     [bits >> 64, bits].map(|half| [half as u32, (half >> 32) as u32])
+}
+
+/// Numbers of 16 bits as an image holds them, the lower of two first.
+fn two_a_word(numbers: &[u32]) -> Vec<u32> {
+    let word = |two: &[u32]| two[0] | two.get(1).unwrap_or(&0) << 16;
+    numbers.chunks(2).map(word).collect()
 }
 
 /// Tables one after the other.

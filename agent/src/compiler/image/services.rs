@@ -68,13 +68,14 @@ impl Services {
         Self { words, of_lines, classes, audited: classes - count(of_others) }
     }
 
-    /// The classes as an image holds them, by what each has become, and which services have one that is not 0.
+    /// The class at each place, by what each has become, and as bits of words which places have one that is not 0.
     pub(super) fn tables(&self, merged: &[u32]) -> (Vec<u32>, Vec<u32>) {
         let classes: Vec<u32> = self.words.iter().map(|class| merged[*class as usize]).collect();
         let (named, _) = classes.as_chunks::<{ u32::BITS as usize }>();
         let word =
             |classes: &[u32; 32]| classes.iter().rfold(0, |word, class| word << 1 | u32::from(*class != 0));
-        (bits::halves(&classes), named.iter().map(word).collect())
+        let named = named.iter().map(word).collect();
+        (classes, named)
     }
 
     /// How many of the classes, the last ones, only audited allows name.
