@@ -34,6 +34,13 @@ pub fn verdict<T: Tables>(tables: &T, source: Leaf, destination: Leaf, service: 
         }
         (pair, service_class(tables, service))
     };
+    of_classes(tables, pair, class)
+}
+
+/// What the tables say of a class of pairs and one of services.
+#[inline(always)]
+fn of_classes<T: Tables>(tables: &T, pair: u32, class: u32) -> Verdict {
+    let directory = &tables.slot().directory;
     let row = u64::from(pair) * u64::from(directory.verdicts_width);
     Verdict(tables.word(u64::from(directory.verdicts) + row + u64::from(class)))
 }
@@ -74,10 +81,16 @@ pub(super) fn admitted(verdict: Verdict) -> Decision {
 /// The flow by which `packet` answers, or could answer, what its destination may ask of its source, as [`verdict`] has it.
 #[inline(always)]
 pub(super) fn reverse<T: Tables>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Verdict {
-    if packet.is(Traits(Traits::ONE_WAY.0 | Traits::ECHO_REQUEST.0)) {
+    if !could_answer(packet) {
         return Verdict::NONE;
     }
     verdict(tables, destination, source, packet.answered_service())
+}
+
+/// Whether a packet may be somebody's answer.
+#[inline(always)]
+fn could_answer(packet: &Packet) -> bool {
+    !packet.is(Traits(Traits::ONE_WAY.0 | Traits::ECHO_REQUEST.0))
 }
 
 /// The closest reason why nothing admits `packet` between these ends. An audited allow is as if it were not there.
@@ -85,17 +98,20 @@ pub(super) fn reverse<T: Tables>(tables: &T, packet: &Packet, source: Leaf, dest
 pub(super) fn denied<T: Tables>(tables: &T, packet: &Packet, source: Leaf, destination: Leaf) -> Reason {
     let directory = &tables.slot().directory;
     let knows_source = directory.sources.knows(source.source());
-    let may_ask_back = || pair_class(tables, destination, source) != 0;
     let has_service =
         || has_class(tables, packet.service()) | has_class(tables, packet.answered_service()) != 0;
     // Most of a flood comes from nobody, or has ports of no service on either side. What would be read from afar is asked last:
     // known sources make many pairs, and unknown ones few.
-    if (!knows_source || has_service()) && may_ask_back() && (knows_source || has_service()) {
-        if reverse(tables, packet, source, destination).admits() {
-            return Reason::NoState;
-        }
-        if verdict(tables, destination, source, packet.service()).admits() {
-            return Reason::Direction;
+    if !knows_source || has_service() {
+        let back = pair_class(tables, destination, source);
+        if back != 0 && (knows_source || has_service()) {
+            let admits = |service| of_classes(tables, back, service_class(tables, service)).admits();
+            if could_answer(packet) && admits(packet.answered_service()) {
+                return Reason::NoState;
+            }
+            if admits(packet.service()) {
+                return Reason::Direction;
+            }
         }
     }
     if !packet.is(Traits::PORTS) && !is_named(tables, packet.service()) {
