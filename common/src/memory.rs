@@ -184,8 +184,8 @@ impl Tables for Memory {
         shares(self.halves(table).1, set)
     }
 
-    fn tags(&self, place: u32) -> Option<Shared> {
-        self.tags.get(place as usize).cloned()
+    fn tags(&self, place: u64) -> Shared {
+        self.tags[place as usize % self.tags.len()].clone()
     }
 
     fn port_noted(&self, index: u32) -> bool {

@@ -96,8 +96,8 @@ pub trait Tables: Opaque {
     /// The far halves of a table's set; `None` past its end.
     fn far(&self, table: Table, set: u32) -> Option<Self::Set>;
 
-    /// The four [tags](crate::layout::tag) at a place; `None` past the end. There are as many tags as entries of answered flows.
-    fn tags(&self, place: u32) -> Option<Self::Entry>;
+    /// The four [tags](crate::layout::tag) at a place, modulo the number of places.
+    fn tags(&self, place: u64) -> Self::Entry;
 
     /// Whether a flow may have this initiator's port; see [`crate::engine::flows`].
     fn port_noted(&self, index: u32) -> bool;

@@ -10,7 +10,6 @@ use cmgate_common::layout::counters::{
 use cmgate_common::layout::entry::Set;
 use cmgate_common::layout::image::Page;
 use cmgate_common::layout::shadow::{self, Disagreement, Handed};
-use cmgate_common::layout::tag::Tags;
 use cmgate_common::packet::Found;
 
 use crate::flows::Asker;
@@ -22,6 +21,9 @@ const MMAPABLE: usize = 1 << 10;
 /// Where the last word of an image in [`TABLES`] starts, in bytes from the image's start; its length is a power of two.
 #[unsafe(no_mangle)]
 pub static LAST_WORD: Global<u64> = Global::new(size_of::<Page>() as u64 - 4);
+/// Where the last tags in [`RECENT`] start, in bytes from the first; their number is a power of two.
+#[unsafe(no_mangle)]
+pub static LAST_TAGS: Global<u64> = Global::new(0);
 /// Entries of [`PENDING`] less one.
 #[unsafe(no_mangle)]
 pub static PENDING_MASK: Global<u32> = Global::new(3);
@@ -34,8 +36,8 @@ pub static FRAGMENTS_MASK: Global<u32> = Global::new(3);
 
 /// Which generation rules: a [`Control`](cmgate_common::layout::control::Control).
 ///
-/// This and [`TABLES`] are the one value each of a map that the agent makes, and whose address the kernel writes into the
-/// programs: it costs no look-up. The agent knows which map by the section's name. Nothing stands here but a name for that
+/// This, [`TABLES`] and [`RECENT`] are the one value each of a map that the agent makes, and whose address the kernel writes into
+/// the programs: it costs no look-up. The agent knows which map by the section's name. Nothing stands here but a name for that
 /// address, which [`crate::tables`] takes without looking.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".bss.CONTROL")]
@@ -44,15 +46,16 @@ pub static mut CONTROL: u64 = 0;
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".bss.TABLES")]
 pub static mut TABLES: u64 = 0;
+/// What was found of flows a moment ago: a [`Tags`](cmgate_common::layout::tag::Tags) for each place.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".bss.RECENT")]
+pub static mut RECENT: u64 = 0;
 /// Flows nobody has answered.
 #[btf_map]
 pub static PENDING: Array<Set, 2, MMAPABLE> = Array::new();
 /// Flows with an answer.
 #[btf_map]
 pub static ANSWERED: Array<Set, 2, MMAPABLE> = Array::new();
-/// What was found of flows a moment ago.
-#[btf_map]
-pub static RECENT: Array<Tags, 1, MMAPABLE> = Array::new();
 /// Ports of first fragments.
 #[btf_map]
 pub static FRAGMENTS: Array<Set, 2, MMAPABLE> = Array::new();

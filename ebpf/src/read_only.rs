@@ -89,8 +89,8 @@ impl Tables for ReadOnly {
     }
 
     #[inline(always)]
-    fn tags(&self, place: u32) -> Option<ReadOnlyEntry> {
-        self.0.tags(place).map(ReadOnlyEntry)
+    fn tags(&self, place: u64) -> ReadOnlyEntry {
+        ReadOnlyEntry(self.0.tags(place))
     }
 
     #[inline(always)]

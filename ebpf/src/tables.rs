@@ -10,6 +10,7 @@ use cmgate_common::layout::control::{Control, PORTS, Slot};
 use cmgate_common::layout::counters::{INTERFACE_PLACES, Stat};
 use cmgate_common::layout::entry::{HALF, Table, WAYS};
 use cmgate_common::layout::image::{HostBucket, Leaf, Runs};
+use cmgate_common::layout::tag::Tags;
 use cmgate_common::opaque::Opaque;
 use cmgate_common::tables::{Entry, Places, Tables};
 
@@ -228,8 +229,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn tags(&self, place: u32) -> Option<MapEntry> {
-        NonNull::new(maps::RECENT.get_ptr_mut(place)?.cast()).map(MapEntry)
+    fn tags(&self, place: u64) -> MapEntry {
+        let offset = place * size_of::<Tags>() as u64 & maps::LAST_TAGS.load();
+        let tags = address!(maps::RECENT) + offset;
+        // SAFETY: the mask leaves the beginning of one of the value's places, which live as long as the map.
+        MapEntry(unsafe { NonNull::new_unchecked(tags as *mut u64) })
     }
 
     #[inline(always)]

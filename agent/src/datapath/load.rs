@@ -36,12 +36,13 @@ impl Programs {
         if OBJECT.is_empty() {
             return Err(Error::NoPrograms);
         }
-        let last_word = room.last_word();
+        let (last_word, last_tags) = (room.last_word(), room.last_tags());
         let masks = (room.pending - 1, room.answered - 1, room.fragments - 1);
         let log_level = logs::level();
         let mut loader = EbpfLoader::new();
         loader
             .override_global("LAST_WORD", &last_word, true)
+            .override_global("LAST_TAGS", &last_tags, true)
             .override_global("PENDING_MASK", &masks.0, true)
             .override_global("ANSWERED_MASK", &masks.1, true)
             .override_global("FRAGMENTS_MASK", &masks.2, true)

@@ -33,8 +33,8 @@ pub struct Spec {
     entries: Entries,
 }
 
-/// Tags in a value of the kernel's array.
-const TAGS: u32 = tag::TAGS as u32;
+/// Tags at a place.
+const PLACE: u32 = tag::TAGS as u32;
 
 /// Values of the kernel's array that make a set of [`WAYS`] entries.
 const HALVES: u32 = (WORDS / HALF) as u32;
@@ -47,9 +47,12 @@ enum Entries {
     Images,
     /// The halves of as many flows as are wanted: a power of two, of [`WAYS`] or more.
     Lines,
-    /// As many tags as [`ANSWERED`] has entries.
+    /// One, of as many tags as [`ANSWERED`] has entries, [`MOST_TAGS`] at most.
     Tags,
 }
+
+/// A verifier lets a program reach no further into a map's value (BPF_MAX_VAR_OFF, 512 MiB).
+const MOST_TAGS: u32 = (1 << 29) / size_of::<u64>() as u32;
 
 const fn spec(name: &'static str, kind: MapType, value: usize, flags: u32, entries: Entries) -> Spec {
     Spec { name, kind, value, flags, entries }
@@ -67,7 +70,7 @@ pub const PENDING: Spec = spec("PENDING", MapType::Array, size_of::<Set>(), MMAP
 pub const ANSWERED: Spec = spec("ANSWERED", MapType::Array, size_of::<Set>(), MMAPABLE, Lines);
 /// First fragments.
 pub const FRAGMENTS: Spec = spec("FRAGMENTS", MapType::Array, size_of::<Set>(), MMAPABLE, Lines);
-/// What was found of flows a moment ago.
+/// What was found of flows a moment ago. `value` is the length of a place.
 pub const RECENT: Spec = spec("RECENT", MapType::Array, size_of::<tag::Tags>(), MMAPABLE, Tags);
 /// Counters by outcome, of each hook and row.
 pub const OUTCOMES: Spec =
@@ -94,7 +97,7 @@ pub const LOGS: Spec = spec("AYA_LOGS", MapType::RingBuf, 0, 0, Fixed(1 << 17));
 
 /// Those that the programs know by the address of their one value, and the object only by a section's name each:
 /// [`super::direct`].
-pub const DIRECT: [&Spec; 2] = [&TABLES, &CONTROL];
+pub const DIRECT: [&Spec; 3] = [&TABLES, &CONTROL, &RECENT];
 
 /// All of them.
 pub const ALL: [&Spec; 15] = [
@@ -126,17 +129,21 @@ pub struct Room {
     pub answered: u32,
     /// Entries of [`FRAGMENTS`].
     pub fragments: u32,
+    /// Tags in [`RECENT`].
+    pub tags: u32,
 }
 
 impl Room {
     /// The room asked for, in numbers the programs can work with.
     pub fn of(sizes: Sizes) -> Self {
         let lines = |entries: u32| entries.clamp(WAYS, 1 << 30).next_power_of_two();
+        let flows = lines(sizes.flow_capacity);
         Self {
             pages: sizes.pages_per_slot.clamp(1, MOST_PAGES).next_power_of_two(),
-            pending: lines(sizes.flow_capacity),
-            answered: lines(sizes.flow_capacity),
+            pending: flows,
+            answered: flows,
             fragments: lines(sizes.fragments),
+            tags: flows.min(MOST_TAGS),
         }
     }
 
@@ -147,6 +154,7 @@ impl Room {
             pending: self.pending.max(other.pending),
             answered: self.answered.max(other.answered),
             fragments: self.fragments.max(other.fragments),
+            tags: self.tags.max(other.tags),
         }
     }
 
@@ -160,10 +168,11 @@ impl Room {
             pending: entries(&PENDING, wanted.pending)?,
             answered: entries(&ANSWERED, wanted.answered)?,
             fragments: entries(&FRAGMENTS, wanted.fragments)?,
+            tags: entries(&RECENT, wanted.tags / PLACE)? * PLACE,
         })
     }
 
-    /// Entries of a map as the kernel counts them, or pages of all slots.
+    /// Entries of a map as the kernel counts them, or pages of all slots, or places of tags.
     pub fn entries(&self, spec: &Spec) -> u32 {
         match (spec.entries, spec.name) {
             (Fixed(entries), _) => entries,
@@ -171,13 +180,18 @@ impl Room {
             (Lines, "PENDING") => self.pending / WAYS * HALVES,
             (Lines, "ANSWERED") => self.answered / WAYS * HALVES,
             (Lines, _) => self.fragments / WAYS * HALVES,
-            (Tags, _) => self.answered / TAGS,
+            (Tags, _) => self.tags / PLACE,
         }
     }
 
     /// Where the last word of an image starts, in bytes.
     pub const fn last_word(&self) -> u64 {
         self.pages as u64 * size_of::<Page>() as u64 - 4
+    }
+
+    /// Where the last tags start, in bytes.
+    pub const fn last_tags(&self) -> u64 {
+        (self.tags / PLACE - 1) as u64 * size_of::<tag::Tags>() as u64
     }
 }
 
@@ -193,12 +207,11 @@ impl Spec {
         Ok(Some(info))
     }
 
-    /// Entries of the map, whole ones, or pages of all slots.
+    /// Entries of the map, whole ones, or pages of all slots, or places of tags.
     fn pieces(&self, info: &MapInfo) -> u32 {
         match self.entries {
-            Images => info.value_size() / self.value as u32,
+            Images | Tags => info.value_size() / self.value as u32,
             Fixed(_) => info.max_entries(),
-            Tags => info.max_entries() * TAGS,
             Lines => info.max_entries() / HALVES * WAYS,
         }
     }
@@ -206,7 +219,7 @@ impl Spec {
     /// Opens the map of one value that is pinned at `path`, or makes it in this room and pins it.
     pub fn open_or_make(&self, path: &Path, room: &Room) -> Result<MapData, Error> {
         if self.check_pin(path)?.is_none() {
-            let values = if matches!(self.entries, Images) { room.entries(self) } else { 1 };
+            let values = if matches!(self.entries, Images | Tags) { room.entries(self) } else { 1 };
             sys::create_array(self.name, self.value as u32 * values, 1, self.flags)
                 .and_then(|map| sys::pin(map.as_fd(), path))
                 .map_err(|error| Error::map(self.name, &error))?;
@@ -229,9 +242,11 @@ impl Spec {
                 "1".to_owned(),
                 format!("{} times a power of two", SLOTS * page),
             ),
-            Tags => {
-                (entries.is_power_of_two() && value == page, "a power of two".to_owned(), page.to_string())
-            }
+            Tags => (
+                entries == 1 && value.is_multiple_of(page) && (value / page).is_power_of_two(),
+                "1".to_owned(),
+                format!("{page} times a power of two"),
+            ),
             Lines => (
                 entries >= HALVES && entries.is_power_of_two() && value == page,
                 "a power of two".to_owned(),
@@ -261,8 +276,8 @@ impl Spec {
         Ok(data)
     }
 
-    /// Maps the map pinned at `path` into memory; beside it the number of its entries, or of pages of
-    /// all slots.
+    /// Maps the map pinned at `path` into memory; beside it the number of its entries, of pages of all slots, or of places of
+    /// tags.
     pub fn shared<W: Word>(&self, path: &Path) -> Result<(Shared<W>, u32), Error> {
         let data = self.open(path)?;
         let info = data.info().map_err(|error| Error::map(self.name, &error))?;

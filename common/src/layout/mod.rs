@@ -14,7 +14,7 @@ mod trie;
 pub use image::{Leaf, Verdict};
 
 /// Version of everything in this module; part of the path the maps are pinned under.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// Generations that have room side by side: enforced, fall-back, and candidate or shadow.
 pub const SLOTS: u32 = 3;

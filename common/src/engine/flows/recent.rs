@@ -44,8 +44,8 @@ pub(in crate::engine) fn verdict<T: Tables>(tables: &T, packet: &Packet, side: S
     let ends = [packet.source, packet.destination];
     let hash = hash(tables, ends, packet.is_v4(), about(packet.traits, packet.ports, side));
     let tag = Tag::new(hash, tables.slot().timeouts.window_at(tables.now()));
-    for home in homes(tables, hash) {
-        let tags = tables.tags(home)?;
+    for home in homes(hash) {
+        let tags = tables.tags(home);
         // The second of two is meant only where the first is another's.
         let either = |first: Tag, second: Tag| {
             let other = all_ones_unless_zero(tables, first.difference(tag));
@@ -80,11 +80,11 @@ pub(super) fn keep<T: Tables>(tables: &T, question: &Question, side: Side, meta:
     let hash = hash(tables, ends, v4, about(Traits(question.traits), question.ports, side));
     let window = timeouts.window_at(tables.now());
     let tag = Tag::new(hash, window).finding(verdict);
-    let [first, second] = homes(tables, hash);
+    let [first, second] = homes(hash);
     // Where all are of this window, any: those that share places find one each in the end.
     let mut place = (first, tables.now() % TAGS as u64);
     for home in [second, first] {
-        let Some(tags) = tables.tags(home) else { continue };
+        let tags = tables.tags(home);
         for way in (0..TAGS).rev() {
             let there = Tag(tags.load(way));
             if there.difference(tag) == 0 {
@@ -96,8 +96,8 @@ pub(super) fn keep<T: Tables>(tables: &T, question: &Question, side: Side, meta:
         }
     }
     // What follows is the same at each place, and verified once.
-    let (home, place) = (tables.forget(place.0.into()) as u32, tables.forget(place.1));
-    let Some(tags) = tables.tags(home) else { return };
+    let (home, place) = (tables.forget(place.0), tables.forget(place.1));
+    let tags = tables.tags(home);
     for way in 0..TAGS {
         if way as u64 == place {
             tags.store(way, tag.0);
@@ -130,11 +130,10 @@ fn hash<T: Tables>(tables: &T, ends: [Address; 2], v4: bool, about: u64) -> u64 
     mixed(hash ^ about, FIRST)
 }
 
-/// The two halves of a cache line, the one to begin with first. There are as many tags as entries of answered flows.
+/// The two halves of a cache line, the one to begin with first.
 #[inline(always)]
-fn homes<T: Tables>(tables: &T, hash: u64) -> [u32; 2] {
-    let home = (hash as u32 & tables.mask(Table::Answered)) / TAGS as u32;
-    [home, home ^ 1]
+const fn homes(hash: u64) -> [u64; 2] {
+    [hash, hash ^ 1]
 }
 
 /// Of a number of less than 64 bits. Without a branch: nobody could foretell it of packets that belong to many flows. The
