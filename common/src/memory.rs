@@ -9,10 +9,10 @@ use crate::engine::flows::{Flows, stored};
 use crate::layout::control::{PORTS, Slot};
 use crate::layout::counters::Stat;
 use crate::layout::entry::{HALF, Half, Line, Meta, Table, WAYS, word};
-use crate::layout::image::{HostBucket, joined};
+use crate::layout::image::HostBucket;
 use crate::layout::tag::TAGS;
 use crate::opaque::Opaque;
-use crate::tables::{Entry, Places, Tables, Words};
+use crate::tables::{Entry, Places, Tables};
 
 /// Half an entry that the engine and its tables share.
 type Shared = Rc<Cell<Half>>;
@@ -123,26 +123,8 @@ fn shares(halves: &[Shared], set: u32) -> Option<Shares> {
     sets.get(set as usize).cloned()
 }
 
-impl Words for Vec<u32> {
-    fn at(&self, offset: u64) -> u32 {
-        self.get((offset >> 2) as usize).copied().unwrap_or(0)
-    }
-
-    fn at64(&self, offset: u64) -> u64 {
-        joined([self.at(offset & !7), self.at(offset | 4)])
-    }
-
-    fn at16(&self, offset: u64) -> u16 {
-        (self.at(offset) >> (8 * (offset & 2))) as u16
-    }
-
-    fn at8(&self, offset: u64) -> u8 {
-        (self.at(offset) >> (8 * (offset & 3))) as u8
-    }
-}
-
 impl Tables for Memory {
-    type Image = Vec<u32>;
+    type Image = [u32];
     type Entry = Shared;
     type Set = Shares;
 
@@ -154,7 +136,7 @@ impl Tables for Memory {
         0
     }
 
-    fn image(&self) -> &Vec<u32> {
+    fn image(&self) -> &[u32] {
         &self.words
     }
 

@@ -5,7 +5,7 @@ use crate::engine;
 use crate::layout::control::Slot;
 use crate::layout::counters::Stat;
 use crate::layout::entry::Table;
-use crate::layout::image::{HostBucket, Leaf, Runs};
+use crate::layout::image::{HostBucket, Leaf, Runs, joined};
 use crate::opaque::Opaque;
 
 /// The words of an image. No table leads past its end; where one did, the programs would read some other word of the slot, and
@@ -30,10 +30,28 @@ pub trait Words {
     fn at8(&self, offset: u64) -> u8;
 }
 
+impl Words for [u32] {
+    fn at(&self, offset: u64) -> u32 {
+        usize::try_from(offset >> 2).ok().and_then(|index| self.get(index)).copied().unwrap_or(0)
+    }
+
+    fn at64(&self, offset: u64) -> u64 {
+        joined([self.at(offset & !7), self.at(offset | 4)])
+    }
+
+    fn at16(&self, offset: u64) -> u16 {
+        (self.at(offset) >> (8 * (offset & 2))) as u16
+    }
+
+    fn at8(&self, offset: u64) -> u8 {
+        (self.at(offset) >> (8 * (offset & 3))) as u8
+    }
+}
+
 /// The tables under the generation that judges one packet. A packet takes one such view and keeps it.
 pub trait Tables: Opaque {
     /// How its image is held.
-    type Image: Words;
+    type Image: Words + ?Sized;
 
     /// Half an entry of a flow table.
     type Entry: Entry;

@@ -7,6 +7,7 @@ use crate::layout::image::{
     Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Hosts, LEAVES, Node, ROOT4, ROOT6, Runs, STEM6,
     Size, Stem, host_bucket, joined,
 };
+use crate::tables::Words as _;
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
 /// Consecutive addresses with one leaf, as numbers of the family's width: 32 or 128 bits.
@@ -51,15 +52,11 @@ struct Walk<'w> {
 }
 
 impl Walk<'_> {
-    fn word(&self, index: u64) -> u32 {
-        usize::try_from(index).ok().and_then(|at| self.words.get(at)).copied().unwrap_or(0)
-    }
-
     /// A table of `1 << width` words, for the addresses that begin with the `depth` first bits of `first`.
     fn table(&mut self, start: u64, first: u128, depth: u32, width: u32) {
         let depth = depth + width;
         for index in 0..1u64 << width {
-            let word = self.word(start + index);
+            let word = self.words.word(start + index);
             let at = first | u128::from(index) << (self.bits - depth);
             if Node::is(word.into()) && depth < self.bits {
                 let node = Node(word);
@@ -84,7 +81,7 @@ impl Walk<'_> {
                 let begins =
                     (u128::from(sixteenth << Runs::LAST_BITS | bits) << left).div_ceil(1 << Runs::BITS);
                 if begun.is_none_or(|begun| begins > begun) && begins < 1 << left {
-                    let leaf = walk.word(u64::from(LEAVES) + number);
+                    let leaf = walk.words.word(u64::from(LEAVES) + number);
                     push(&mut walk.borders, (first | begins, Leaf(leaf)));
                     begun = Some(begins);
                 }
@@ -94,7 +91,7 @@ impl Walk<'_> {
                 begin(self, 0, entry);
                 continue;
             };
-            let base = u64::from(self.runs) + u64::from(self.word(head >> 2));
+            let base = u64::from(self.runs) + u64::from(self.words.at(head));
             let mut from = 0;
             for run in 0..u64::from(Runs::MOST * Runs::EIGHT) {
                 let eight = base + (eight + run / 8) * size.of_eight();
@@ -111,10 +108,9 @@ impl Walk<'_> {
 
     /// The number that begins so many bytes into the image.
     fn number(&self, offset: u64, size: Size) -> u64 {
-        let byte = |offset: u64| u64::from(self.word(offset >> 2) >> (8 * (offset & 3)) & 0xff);
         match size {
-            Size::Byte => byte(offset),
-            Size::Half => byte(offset) | byte(offset + 1) << u8::BITS,
+            Size::Byte => self.words.at8(offset).into(),
+            Size::Half => self.words.at16(offset).into(),
         }
     }
 
@@ -168,7 +164,7 @@ impl Walk<'_> {
         }
         for (first, leaf) in std::mem::take(&mut self.borders) {
             let hosts = Hosts(leaf.0);
-            let others = || Leaf(self.word(u64::from(hosts.offset() >> 2)));
+            let others = || Leaf(self.words.at(hosts.offset().into()));
             let leaf = if Leaf::is_word(leaf.0.into()) { leaf } else { others() };
             push(&mut self.borders, (first, leaf));
         }

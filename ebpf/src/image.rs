@@ -1,7 +1,7 @@
 //! The words of a generation, in the map's one value.
 
 use cmgate_common::engine;
-use cmgate_common::layout::image::{HostBucket, Leaf, Runs};
+use cmgate_common::layout::image::{HostBucket, Runs};
 use cmgate_common::tables::Words;
 
 use crate::maps;
@@ -9,7 +9,6 @@ use crate::place::{self, address};
 
 /// A generation's image: the words from `first` on, of which the last begins `last` bytes behind it. That is one less than a
 /// power of two, but for its two lowest bits, which are not set.
-#[derive(Clone, Copy)]
 pub struct Image {
     first: *const u32,
     last: u64,
@@ -32,16 +31,11 @@ impl Image {
     }
 }
 
-/// [`engine::of_runs`] of a slot, behind a call.
-#[inline(always)]
-pub fn leaf_of_runs(slot: u32, table: u32, runs: Runs, rest: u64) -> Leaf {
-    Leaf(in_runs(slot.into(), table.into(), runs.0.into(), rest) as u32)
-}
-
-/// A global function, as those of [`crate::flows`]. Of whole registers: of half a one, the other half would be cleared first.
+/// [`engine::of_runs`] of a slot: a global function, as those of [`crate::flows`]. Of whole registers: of half a one, the other
+/// half would be cleared first.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn in_runs(slot: u64, table: u64, runs: u64, rest: u64) -> u64 {
+pub extern "C" fn in_runs(slot: u64, table: u64, runs: u64, rest: u64) -> u64 {
     let Some(slot) = place::slot(slot) else { return 0 };
     engine::of_runs(&Image::of_slot(slot), table as u32, Runs(runs as u32), rest).0.into()
 }

@@ -186,7 +186,8 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn in_runs(&self, runs: Runs, rest: u64) -> Leaf {
-        image::leaf_of_runs(self.number, self.slot.directory.runs, runs, rest)
+        let table = self.slot.directory.runs;
+        Leaf(image::in_runs(self.number.into(), table.into(), runs.0.into(), rest) as u32)
     }
 
     #[inline(always)]

@@ -3,6 +3,7 @@
 use cmgate_common::layout::control::Flags;
 use cmgate_common::layout::image::{Directory, InterfaceRule, Kind, SERVICE_CLASSES};
 use cmgate_common::layout::{Leaf, Verdict};
+use cmgate_common::tables::Words as _;
 
 /// A generation that can be compared with another.
 #[derive(Clone, Copy, Debug)]
@@ -43,16 +44,12 @@ pub enum Fate {
 }
 
 impl Side<'_> {
-    fn word(&self, index: u64) -> u32 {
-        usize::try_from(index).ok().and_then(|index| self.words.get(index)).copied().unwrap_or(0)
-    }
-
     /// What the interface in a row is bound to.
     #[must_use]
     pub fn interface(&self, row: u32) -> InterfaceRule {
         let at = u64::from(self.directory.interfaces) + u64::from(row) * u64::from(InterfaceRule::WORDS);
-        let zones = if self.directory.bound == 0 { u32::MAX } else { self.word(at) };
-        InterfaceRule { zones, stand_in: Leaf(self.word(at + 1)) }
+        let zones = if self.directory.bound == 0 { u32::MAX } else { self.words.word(at) };
+        InterfaceRule { zones, stand_in: Leaf(self.words.word(at + 1)) }
     }
 
     /// An address as the source of what comes in on an interface with this rule: as the engine has it, in
@@ -112,7 +109,7 @@ impl Side<'_> {
 
     /// A number of a table of halves.
     fn half(&self, table: u32, index: u32) -> u32 {
-        self.word(u64::from(table) + u64::from(index / 2)) >> (16 * (index % 2)) & 0xffff
+        self.words.at16((u64::from(table) << 2) + (u64::from(index) << 1)).into()
     }
 
     /// What a pair of ends may do with a class of services.
@@ -124,7 +121,7 @@ impl Side<'_> {
             return otherwise;
         }
         let row = u64::from(class) * u64::from(self.directory.verdicts_width);
-        let verdict = Verdict(self.word(u64::from(self.directory.verdicts) + row + u64::from(service)));
+        let verdict = Verdict(self.words.word(u64::from(self.directory.verdicts) + row + u64::from(service)));
         if verdict.admits() {
             Fate::Flow(verdict.flow())
         } else if verdict.is_audited() {

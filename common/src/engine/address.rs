@@ -134,7 +134,7 @@ fn follow<T: Tables>(tables: &T, word: u64, rest: &mut u64) -> u64 {
 
 /// [`Tables::in_runs`], in line. `table` is where the runs begin that heads name.
 #[inline(always)]
-pub fn of_runs<W: Words>(words: &W, table: u32, runs: Runs, rest: u64) -> Leaf {
+pub fn of_runs<W: Words + ?Sized>(words: &W, table: u32, runs: Runs, rest: u64) -> Leaf {
     // Each size has a way of its own, on which it is known.
     let number = match runs.size() {
         Size::Byte => in_head(words, table, runs, rest, Size::Byte),
@@ -145,7 +145,7 @@ pub fn of_runs<W: Words>(words: &W, table: u32, runs: Runs, rest: u64) -> Leaf {
 
 /// The number of the leaf that a head and its runs say of an address.
 #[inline(always)]
-fn in_head<W: Words>(words: &W, table: u32, runs: Runs, rest: u64, size: Size) -> u64 {
+fn in_head<W: Words + ?Sized>(words: &W, table: u32, runs: Runs, rest: u64, size: Size) -> u64 {
     let number = |offset: u64| match size {
         Size::Byte => u64::from(words.at8(offset)),
         Size::Half => u64::from(words.at16(offset)),
