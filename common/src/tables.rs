@@ -93,7 +93,7 @@ pub trait Tables: Opaque {
     /// come to it, and in line it would take room and registers of each look-up.
     #[inline(always)]
     fn in_runs(&self, runs: Runs, rest: u64) -> Leaf {
-        engine::of_runs(self.image(), self.slot().directory.runs, runs, rest)
+        engine::of_runs(self.image(), runs, rest)
     }
 
     /// The bucket of single addresses at a word of the image that is a multiple of its length; else the one it lies in.

@@ -4,8 +4,8 @@ use std::vec::Vec;
 
 use crate::layout::Leaf;
 use crate::layout::image::{
-    Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Hosts, LEAVES, Node, ROOT4, ROOT6, Runs, STEM6,
-    Size, Stem, host_bucket, joined,
+    Directory, HOST_BUCKET, HOSTS_PER_BUCKET, HostBucket, Hosts, Node, ROOT4, ROOT6, Runs, STEM6, Stem,
+    host_bucket, joined,
 };
 use crate::tables::Words as _;
 use zerocopy::{FromBytes as _, IntoBytes as _};
@@ -24,8 +24,8 @@ pub struct Interval {
 /// Every IPv4 address of an image, ascending; no two neighbours have the same leaf. What is read past the image's end
 /// is 0, as for the engine.
 #[must_use]
-pub fn v4(words: &[u32], directory: &Directory) -> Vec<Interval> {
-    let mut walk = Walk { words, runs: directory.runs, bits: 32, borders: Vec::new() };
+pub fn v4(words: &[u32]) -> Vec<Interval> {
+    let mut walk = Walk { words, bits: 32, borders: Vec::new() };
     walk.table(ROOT4.into(), 0, 0, 16);
     walk.intervals()
 }
@@ -33,7 +33,7 @@ pub fn v4(words: &[u32], directory: &Directory) -> Vec<Interval> {
 /// Every IPv6 address of an image, single ones in their buckets among them; else as [`v4`].
 #[must_use]
 pub fn v6(words: &[u32], directory: &Directory) -> Vec<Interval> {
-    let mut walk = Walk { words, runs: directory.runs, bits: 128, borders: Vec::new() };
+    let mut walk = Walk { words, bits: 128, borders: Vec::new() };
     walk.table(ROOT6.into(), 0, 0, 16);
     walk.put_stem(directory.stem);
     walk.put_hosts(&hosts(words, directory));
@@ -45,8 +45,6 @@ type Border = (u128, Leaf);
 
 struct Walk<'w> {
     words: &'w [u32],
-    /// See [`Directory::runs`].
-    runs: u32,
     bits: u32,
     borders: Vec<Border>,
 }
@@ -73,44 +71,36 @@ impl Walk<'_> {
 
     /// The runs among the addresses that begin with the `depth` first bits of `first`.
     fn runs(&mut self, runs: Runs, first: u128, depth: u32) {
-        let (left, head, size) = (self.bits - depth, u64::from(runs.offset()), runs.size());
+        let (left, head) = (self.bits - depth, u64::from(runs.offset()));
+        let list = u64::from(self.words.at(head + u64::from(Runs::LIST)));
         let mut begun = None;
         for sixteenth in 0..u64::from(Runs::ENTRIES) {
-            let mut begin = |walk: &mut Self, bits: u64, number: u64| {
+            let mut begin = |walk: &mut Self, bits: u64, place: u8| {
                 // Where fewer bits are left than choose, zeros follow them.
                 let begins =
                     (u128::from(sixteenth << Runs::LAST_BITS | bits) << left).div_ceil(1 << Runs::BITS);
                 if begun.is_none_or(|begun| begins > begun) && begins < 1 << left {
-                    let leaf = walk.words.word(u64::from(LEAVES) + number);
+                    let leaf = walk.words.at(list + (u64::from(place) << 2));
                     push(&mut walk.borders, (first | begins, Leaf(leaf)));
                     begun = Some(begins);
                 }
             };
-            let entry = self.number(head + u64::from(Runs::BASE) + (sixteenth << size.shift()), size);
-            let Some(eight) = entry.checked_sub(size.others()) else {
+            let entry = self.words.at8(head + u64::from(Runs::ENTRY) + sixteenth);
+            let Some(eight) = u32::from(entry).checked_sub(Runs::LEAVES) else {
                 begin(self, 0, entry);
                 continue;
             };
-            let base = u64::from(self.runs) + u64::from(self.words.at(head));
+            let eights = u64::from(self.words.at(head)) + u64::from(eight * Runs::OF_EIGHT);
             let mut from = 0;
             for run in 0..u64::from(Runs::MOST * Runs::EIGHT) {
-                let eight = base + (eight + run / 8) * size.of_eight();
-                let number = eight + u64::from(Runs::EIGHT) + ((run % 8) << size.shift());
-                begin(self, from, self.number(number, size));
-                let last = self.number(eight + run % 8, Size::Byte);
-                if last == Runs::END.into() {
+                let last = eights + run / 8 * u64::from(Runs::OF_EIGHT) + run % 8;
+                begin(self, from, self.words.at8(last + u64::from(Runs::EIGHT)));
+                let last = self.words.at8(last);
+                if last == Runs::END {
                     break;
                 }
-                from = last + 1;
+                from = u64::from(last) + 1;
             }
-        }
-    }
-
-    /// The number that begins so many bytes into the image.
-    fn number(&self, offset: u64, size: Size) -> u64 {
-        match size {
-            Size::Byte => self.words.at8(offset).into(),
-            Size::Half => self.words.at16(offset).into(),
         }
     }
 

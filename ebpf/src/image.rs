@@ -35,9 +35,9 @@ impl Image {
 /// half would be cleared first.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn in_runs(slot: u64, table: u64, runs: u64, rest: u64) -> u64 {
+pub extern "C" fn in_runs(slot: u64, runs: u64, rest: u64) -> u64 {
     let Some(slot) = place::slot(slot) else { return 0 };
-    engine::of_runs(&Image::of_slot(slot), table as u32, Runs(runs as u32), rest).0.into()
+    engine::of_runs(&Image::of_slot(slot), Runs(runs as u32), rest).0.into()
 }
 
 impl Words for Image {

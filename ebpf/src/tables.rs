@@ -186,8 +186,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn in_runs(&self, runs: Runs, rest: u64) -> Leaf {
-        let table = self.slot.directory.runs;
-        Leaf(image::in_runs(self.number.into(), table.into(), runs.0.into(), rest) as u32)
+        Leaf(image::in_runs(self.number.into(), runs.0.into(), rest) as u32)
     }
 
     #[inline(always)]

@@ -72,7 +72,7 @@ pub fn compare(live: &Side<'_>, candidate: &Side<'_>, rows: &[u32]) -> Vec<Chang
     let mut changes = Vec::new();
     for family in [Family::V4, Family::V6] {
         let read = |side: &Side<'_>| match family {
-            Family::V4 => walk::v4(side.words, side.directory),
+            Family::V4 => walk::v4(side.words),
             Family::V6 => walk::v6(side.words, side.directory),
         };
         let (before, after) = (read(live), read(candidate));

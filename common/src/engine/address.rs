@@ -3,8 +3,8 @@
 use crate::address::Address;
 use crate::layout::Leaf;
 use crate::layout::image::{
-    HOST_BUCKET, HOSTS_PER_BUCKET, Hosts, InterfaceRule, Kind, LEAVES, Node, ROOT4, ROOT6, Runs, STEM6, Size,
-    Stem, host_bucket, joined,
+    HOST_BUCKET, HOSTS_PER_BUCKET, Hosts, InterfaceRule, Kind, Node, ROOT4, ROOT6, Runs, STEM6, Stem,
+    host_bucket, joined,
 };
 use crate::packet::{Packet, Traits};
 use crate::reason::Reason;
@@ -132,41 +132,35 @@ fn follow<T: Tables>(tables: &T, word: u64, rest: &mut u64) -> u64 {
     word.into()
 }
 
-/// [`Tables::in_runs`], in line. `table` is where the runs begin that heads name.
+/// [`Tables::in_runs`], in line.
 #[inline(always)]
-pub fn of_runs<W: Words + ?Sized>(words: &W, table: u32, runs: Runs, rest: u64) -> Leaf {
-    // Each size has a way of its own, on which it is known.
-    let number = match runs.size() {
-        Size::Byte => in_head(words, table, runs, rest, Size::Byte),
-        Size::Half => in_head(words, table, runs, rest, Size::Half),
+pub fn of_runs<W: Words + ?Sized>(words: &W, runs: Runs, rest: u64) -> Leaf {
+    let head = u64::from(runs.offset());
+    let entry = words.at8(head.wrapping_add(Runs::ENTRY.into()).wrapping_add(Runs::sixteenth(rest)));
+    let place = match u64::from(entry).checked_sub(Runs::LEAVES.into()) {
+        None => entry,
+        Some(eight) => {
+            let first = u64::from(words.at(head)).wrapping_add(eight * u64::from(Runs::OF_EIGHT));
+            place_in_runs(words, first, rest)
+        }
     };
-    Leaf(words.word(u64::from(LEAVES) + number))
+    let list = u64::from(words.at(head.wrapping_add(Runs::LIST.into())));
+    Leaf(words.at(list.wrapping_add(u64::from(place) << 2)))
 }
 
-/// The number of the leaf that a head and its runs say of an address.
+/// The place in its list of the leaf that the run has in which an address lies; the runs of its sixteenth begin so many bytes
+/// into the image.
 #[inline(always)]
-fn in_head<W: Words + ?Sized>(words: &W, table: u32, runs: Runs, rest: u64, size: Size) -> u64 {
-    let number = |offset: u64| match size {
-        Size::Byte => u64::from(words.at8(offset)),
-        Size::Half => u64::from(words.at16(offset)),
-    };
-    let head = u64::from(runs.offset());
-    let entries = head.wrapping_add(Runs::BASE.into());
-    let entry = number(entries.wrapping_add(Runs::sixteenth(rest) << size.shift()));
-    if entry < size.others() {
-        return entry;
-    }
-    let base = u64::from(table).wrapping_add(words.at(head).into());
-    let mut eight = base.wrapping_add(entry.wrapping_sub(size.others()).wrapping_mul(size.of_eight()));
-    let (chosen, mut run) = (Runs::chosen(rest), 0);
+fn place_in_runs<W: Words + ?Sized>(words: &W, first: u64, rest: u64) -> u8 {
+    let (mut eight, chosen, mut run) = (first, Runs::chosen(rest), 0);
     for _ in 0..u64::from(Runs::MOST) {
         run = Runs::ended(chosen, words.at64(eight));
         if run < u64::from(Runs::EIGHT) {
             break;
         }
-        eight = eight.wrapping_add(size.of_eight());
+        eight = eight.wrapping_add(Runs::OF_EIGHT.into());
     }
-    number(eight.wrapping_add(Runs::EIGHT.into()).wrapping_add(run << size.shift()))
+    words.at8(eight.wrapping_add(Runs::EIGHT.into()).wrapping_add(run))
 }
 
 /// Whether both are somebody's: the source neither this host's nor anything odd, and the destination at most a broadcast

@@ -11,7 +11,7 @@ use core::ops::Range;
 use super::SLOTS;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-pub use super::runs::{Runs, Size};
+pub use super::runs::Runs;
 pub use super::stem::Stem;
 pub use super::trie::{Hosts, Kind, Leaf, Node};
 
@@ -43,14 +43,9 @@ pub const SERVICE_CLASSES: u32 = STEM6 + 0x1_0000;
 /// its class, which most ports of a flood would read from afar.
 pub const NAMED: u32 = (SERVICE_CLASSES + SERVICES / 2).next_multiple_of(PAGE);
 
-/// [`Runs::LEAVES`] words: the leaves that [`Runs`] name by their numbers.
-pub const LEAVES: u32 = (NAMED + SERVICES / u32::BITS).next_multiple_of(PAGE);
-
-/// Nodes of [`Node::NARROW`] or [`Node::WIDE`] words, of both families, and behind them the heads of [`Runs`]; behind these
-/// whatever the [`Directory`] names.
-pub const NODES: u32 = LEAVES + Runs::LEAVES;
-
-const _: () = assert!(NODES.is_multiple_of(PAGE));
+/// Nodes of [`Node::NARROW`] or [`Node::WIDE`] words, of both families, and behind them the heads of [`Runs`], the runs and the
+/// lists of leaves; behind these whatever the [`Directory`] names.
+pub const NODES: u32 = (NAMED + SERVICES / u32::BITS).next_multiple_of(PAGE);
 
 /// Where each table behind an image's nodes starts, in words from the image's start, and how wide its rows are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -58,8 +53,6 @@ const _: () = assert!(NODES.is_multiple_of(PAGE));
 pub struct Directory {
     /// Where most IPv6 addresses of the site begin.
     pub stem: Stem,
-    /// Where the runs begin that heads of [`Runs`] name, in bytes.
-    pub runs: u32,
     /// A [`HostBucket`] for some single IPv6 addresses each.
     pub hosts6: u32,
     /// Number of those buckets less one; the number is a power of two.

@@ -4,12 +4,13 @@ use super::trie::{Hosts, LEADS, Leaf, Node, OFFSETS};
 
 /// A word of the trie that ends a look-up: it tells where in the image, at a multiple of four bytes, a head stands.
 ///
-/// The next [`Self::SIXTEENTH_BITS`] bits of the address choose one of a head's sixteen entries: the number of a leaf in
-/// [`LEAVES`](super::image::LEAVES), or where the runs begin that such a sixteenth has. The [`Self::LAST_BITS`] bits behind them choose the
-/// run. Runs stand in eights, first the last of each run's addresses, ascending, in eight bytes, and then the numbers of
-/// their leaves. The last run of a sixteenth ends with it, and so do all behind it. Entries and numbers are bytes where all
-/// leaves have low numbers, else halves of a word: heads and runs stand apart, so that the heads, which nearly all addresses
-/// need no more than, take few cache lines. Runs have a kind that no leaf has.
+/// A head is two words, which say where its runs begin and where its list of leaves does, in bytes from the image's start, and
+/// sixteen entries of a byte. The next [`Self::SIXTEENTH_BITS`] bits of the address choose one of these: the place of a leaf in the
+/// list or, from [`Self::LEAVES`] on, the number of the eight of runs with which those of such a sixteenth begin. The
+/// [`Self::LAST_BITS`] bits behind them choose the run. Runs stand in eights, first the last of each run's addresses, ascending, in
+/// eight bytes, and then the places of their leaves in as many. The last run of a sixteenth ends with it, and so do all behind it.
+/// What is short stands apart from what is long: nearly all addresses need a head alone, and heads take few cache lines. Runs
+/// have a kind that no leaf has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Runs(pub u32);
 
@@ -22,29 +23,30 @@ impl Runs {
     pub const BITS: u32 = Self::SIXTEENTH_BITS + Self::LAST_BITS;
     /// Entries of a head.
     pub const ENTRIES: u32 = 1 << Self::SIXTEENTH_BITS;
-    /// Bytes before a head's entries: a word that says where the runs of its sixteenths begin, in bytes from where the image's
-    /// runs do.
-    pub const BASE: u32 = 4;
+    /// Bytes of a head before the word that says where its list of leaves begins.
+    pub const LIST: u32 = 4;
+    /// Bytes of a head before its entries.
+    pub const ENTRY: u32 = 8;
     /// Runs whose lasts stand together.
     pub const EIGHT: u32 = 8;
+    /// Bytes of eight runs, from whose multiple they start: no eight lies in two cache lines.
+    pub const OF_EIGHT: u32 = 2 * Self::EIGHT;
     /// Eights that a sixteenth has at most.
     pub const MOST: u32 = 4;
     /// The last address of a sixteenth.
     pub const END: u8 = u8::MAX;
-    /// Runs with a leaf of a number below this: as many as [`LEAVES`](super::image::LEAVES) has words.
-    pub const LEAVES: u32 = 1 << 12;
+    /// Leaves of a list at most. Entries below this are leaves.
+    pub const LEAVES: u32 = 1 + Self::END as u32 - Self::ENTRIES * Self::MOST;
     /// What tells it from other words: all set, it is [`Hosts`].
     pub(super) const MARKS: u32 = 3;
-    /// Set where entries and numbers take two bytes, the lower first.
-    const LONG: u32 = 1;
     /// The lowest bit of each half of a word, in 64 bits.
     const ONES: u64 = 0x0001_0001_0001_0001;
 
-    /// The head that stands so many bytes into an image, a multiple of four, and how long its numbers are.
+    /// The head that stands so many bytes into an image, a multiple of four.
     #[must_use]
-    pub const fn new(offset: u32, size: Size) -> Self {
+    pub const fn new(offset: u32) -> Self {
         debug_assert!(offset < OFFSETS && offset.is_multiple_of(4));
-        Self(LEADS | offset | if matches!(size, Size::Half) { Self::LONG } else { 0 })
+        Self(LEADS | offset)
     }
 
     /// Whether a word of the trie is this.
@@ -57,7 +59,7 @@ impl Runs {
     /// The same, as many bytes further on.
     #[must_use]
     pub const fn moved(self, bytes: u32) -> Self {
-        Self::new(self.offset() + bytes, self.size())
+        Self::new(self.offset() + bytes)
     }
 
     /// Bytes from the image's start to the head.
@@ -65,13 +67,6 @@ impl Runs {
     #[must_use]
     pub const fn offset(self) -> u32 {
         self.0 & (OFFSETS - 1) & !Self::MARKS
-    }
-
-    /// How long entries and numbers are.
-    #[inline(always)]
-    #[must_use]
-    pub const fn size(self) -> Size {
-        if self.0 & Self::LONG == 0 { Size::Byte } else { Size::Half }
     }
 
     /// Which sixteenth 64 bits of an address, from the next one on, lie in.
@@ -100,44 +95,6 @@ impl Runs {
         even.wrapping_add(odd).wrapping_mul(Self::ONES) >> 48
     }
 }
-
-/// How many bytes an entry of a head takes, or the number of a leaf.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
-    /// One.
-    Byte,
-    /// Two.
-    Half,
-}
-
-impl Size {
-    /// How far a number of these is to be shifted for as many bytes.
-    #[inline(always)]
-    #[must_use]
-    pub const fn shift(self) -> u32 {
-        self as u32
-    }
-
-    /// Numbers of leaves are below this, and entries that are none are not.
-    #[inline(always)]
-    #[must_use]
-    pub const fn others(self) -> u64 {
-        match self {
-            Self::Byte => 1 << 7,
-            Self::Half => 1 << 15,
-        }
-    }
-
-    /// Bytes of eight runs.
-    #[inline(always)]
-    #[must_use]
-    pub const fn of_eight(self) -> u64 {
-        Runs::EIGHT as u64 + ((Runs::EIGHT as u64) << self.shift())
-    }
-}
-
-const _: () = assert!(Runs::LEAVES as u64 <= Size::Half.others());
-const _: () = assert!((Runs::ENTRIES * Runs::MOST) as u64 <= Size::Byte.others());
 
 #[cfg(all(test, feature = "std"))]
 mod tests {
@@ -171,14 +128,9 @@ mod tests {
     #[test]
     fn a_word_says_what_it_was_made_of() {
         for offset in [0, 4, 64, 4096, OFFSETS - 4] {
-            for size in [Size::Byte, Size::Half] {
-                let runs = Runs::new(offset, size);
-                assert_eq!((runs.offset(), runs.size()), (offset, size));
-                assert!(Runs::is(runs.0));
-                if offset == 64 {
-                    assert_eq!(runs.moved(72), Runs::new(136, size));
-                }
-            }
+            let runs = Runs::new(offset);
+            assert!(runs.offset() == offset && Runs::is(runs.0));
         }
+        assert_eq!(Runs::new(64).moved(72), Runs::new(136));
     }
 }

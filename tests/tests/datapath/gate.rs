@@ -94,7 +94,6 @@ impl Policy {
         let everybody = GroupOrder { known: 1, audited: 2 };
         let directory = Directory {
             stem: Stem::NONE,
-            runs: 0,
             hosts6: table(HOST_BUCKET),
             hosts6_mask: 0,
             hosts6_seed: 0,

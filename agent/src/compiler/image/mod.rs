@@ -11,6 +11,7 @@ mod groups;
 mod hosts6;
 pub(crate) mod kinds;
 mod known;
+mod lists;
 mod runs;
 mod services;
 mod stem;
@@ -26,7 +27,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use cmgate_common::layout::Leaf;
 use cmgate_common::layout::image::{
-    Directory, Kind, LEAVES, MOST_PAGES, NAMED, NODES, PAGE, ROOT4, ROOT6, SERVICE_CLASSES, STEM6, Stem,
+    Directory, Kind, MOST_PAGES, NAMED, NODES, PAGE, ROOT4, ROOT6, SERVICE_CLASSES, STEM6, Stem,
 };
 use ipnet::{Ipv4Net, Ipv6Net};
 
@@ -95,8 +96,7 @@ fn build_with(policy: &Policy, few: usize, choose: impl FnOnce(&[Step]) -> Stem)
     let (main4, main6) = main_addresses(policy);
     let (hosts6, steps6) = hosts6::place(&all6);
     let stem = choose(&steps6);
-    let Tries { root4, root6, stem6, leaves: numbered, nodes, runs } =
-        Tries::of(&steps4, (&steps6, stem), few)?;
+    let Tries { root4, root6, stem6, nodes } = Tries::of(&steps4, (&steps6, stem), few)?;
 
     let (classes, named) = services.tables(&groups.verdicts.merged);
     let mut tables = Tables::default();
@@ -106,16 +106,13 @@ fn build_with(policy: &Policy, few: usize, choose: impl FnOnce(&[Step]) -> Stem)
         (&stem6, STEM6),
         (&two_a_word(&classes), SERVICE_CLASSES),
         (&named, NAMED),
-        (&numbered, LEAVES),
         (&nodes, NODES),
     ];
     for (table, place) in fixed {
         let start = tables.add(table)?;
         assert_eq!(start, place, "what stands at a fixed place is as long as it always is");
     }
-    let runs = tables.add(&runs)? << 2;
     let directory = Directory {
-        runs,
         interfaces: tables.add(&interfaces)?,
         bound: u32::from(!policy.bindings.is_empty()),
         main4: main4.to_bits(),

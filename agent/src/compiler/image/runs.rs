@@ -1,29 +1,30 @@
 //! What ends look-ups at large sites: few bytes for all that is left of an address, in the place of nodes.
 
-use cmgate_common::layout::Leaf;
-use cmgate_common::layout::image::{Runs, Size};
+use cmgate_common::layout::image::Runs;
 
 use super::known::Known;
+use super::lists::Lists;
 use super::trie::Step;
 
 /// Runs of leaves; see [`Runs`].
 #[derive(Default)]
 pub(super) struct Ends {
-    /// Heads, as an image holds them.
-    pub(super) heads: Vec<u32>,
-    /// Eights of runs, as an image holds them.
-    pub(super) eights: Vec<u32>,
+    heads: Vec<u32>,
+    eights: Vec<u32>,
     known_heads: Known,
     known_eights: Known,
-    leaves: Leaves,
+    lists: Lists,
     /// The runs of the block at hand: the last of each one's addresses within its sixteenth, and its leaf's number.
-    runs: Vec<(u8, u16)>,
+    runs: Vec<(u8, u32)>,
 }
+
+/// Words of a head.
+const HEAD: usize = ((Runs::ENTRY + Runs::ENTRIES) / 4) as usize;
 
 impl Ends {
     /// The runs that a block comes to, as a word whose offset counts from the first head; what is left of `steps` then
-    /// starts with the step in force at the block's end. None where they are too many, or need more bits of an address,
-    /// or a leaf has no number or hosts among its addresses.
+    /// starts with the step in force at the block's end. None where they or their leaves are too many, or need more bits of
+    /// an address, or hosts are among the addresses.
     pub(super) fn of(&mut self, steps: &mut &[Step], first: u128, depth: u32) -> Option<Runs> {
         const MOST: usize = (Runs::ENTRIES * Runs::MOST * Runs::EIGHT) as usize;
         let last = first | u128::MAX >> depth;
@@ -38,8 +39,9 @@ impl Ends {
             return None;
         }
         self.part(block, first, depth)?;
+        let list = self.lists.list_of(self.runs.iter().map(|(_, number)| *number))?;
         *steps = rest;
-        Some(self.place())
+        Some(self.place(list))
     }
 
     /// Takes the steps of a block apart into the runs of its sixteenths; None where one has too many.
@@ -60,10 +62,10 @@ impl Ends {
             {
                 let bits =
                     (next.first - 1) << depth << Runs::SIXTEENTH_BITS >> (u128::BITS - Runs::LAST_BITS);
-                self.runs.push((bits as u8, self.leaves.number(step.leaf)?));
+                self.runs.push((bits as u8, self.lists.number(step.leaf.0)));
                 steps = &steps[1..];
             }
-            self.runs.push((Runs::END, self.leaves.number(steps[0].leaf)?));
+            self.runs.push((Runs::END, self.lists.number(steps[0].leaf.0)));
             if self.runs.len() - before > (Runs::MOST * Runs::EIGHT) as usize {
                 return None;
             }
@@ -71,79 +73,53 @@ impl Ends {
         Some(())
     }
 
-    /// Puts the block that was taken apart into the tables.
-    fn place(&mut self) -> Runs {
-        let is_low = |(_, number): &(u8, u16)| u64::from(*number) < Size::Byte.others();
-        let size = if self.runs.iter().all(is_low) { Size::Byte } else { Size::Half };
+    /// Puts the block that was taken apart into the tables. Until [`Self::into_words`] its head counts runs from the first eight,
+    /// and has the number of the list.
+    fn place(&mut self, list: usize) -> Runs {
         let (mut entries, mut eights) = (Vec::new(), Vec::new());
         for runs in self.runs.split_inclusive(|(last, _)| *last == Runs::END) {
             if let [(_, number)] = runs {
-                put(&mut entries, size, (*number).into());
+                entries.push(self.lists.place(*number));
                 continue;
             }
-            put(&mut entries, size, size.others() + eights.len() as u64 / size.of_eight());
+            entries.push((Runs::LEAVES as usize + eights.len() / Runs::OF_EIGHT as usize) as u8);
             for eight in runs.chunks(Runs::EIGHT as usize) {
-                let run = |at: usize| eight.get(at).copied().unwrap_or((Runs::END, 0));
+                let place = |(last, number): &(u8, u32)| (*last, self.lists.place(*number));
+                let run = |at: usize| eight.get(at).map_or((Runs::END, 0), place);
                 eights.extend((0..Runs::EIGHT as usize).map(|at| run(at).0));
-                (0..Runs::EIGHT as usize).for_each(|at| put(&mut eights, size, run(at).1.into()));
+                eights.extend((0..Runs::EIGHT as usize).map(|at| run(at).1));
             }
         }
-        let base = self.known_eights.place(&mut self.eights, &words(&eights)) << 2;
-        let head = [base].into_iter().chain(words(&entries)).collect::<Vec<u32>>();
-        Runs::new(self.known_heads.place(&mut self.heads, &head) << 2, size)
+        let first = self.known_eights.place(&mut self.eights, &words(&eights)) << 2;
+        let head: Vec<u32> = [first, list as u32].into_iter().chain(words(&entries)).collect();
+        Runs::new(self.known_heads.place(&mut self.heads, &head) << 2)
     }
 
-    /// The leaves by their numbers.
-    pub(super) fn into_leaves(self) -> Vec<u32> {
-        let mut leaves = self.leaves.words;
-        leaves.resize(Runs::LEAVES as usize, 0);
-        leaves
+    /// Words they take.
+    pub(super) fn len(&self) -> usize {
+        self.heads.len() + self.eights.len() + self.lists.len()
     }
-}
 
-/// Appends a number that takes so many bytes.
-fn put(bytes: &mut Vec<u8>, size: Size, number: u64) {
-    let [lower, upper, ..] = number.to_le_bytes();
-    bytes.push(lower);
-    match size {
-        Size::Byte => {}
-        Size::Half => bytes.push(upper),
+    /// Heads, runs and lists, as they stand so many bytes into an image, a multiple of a cache line.
+    pub(super) fn into_words(self, start: u32) -> Vec<u32> {
+        let Self { heads: mut words, eights, lists, .. } = self;
+        let heads = words.len();
+        words.resize(heads.next_multiple_of(Runs::OF_EIGHT as usize / 4), 0);
+        let eights_start = start + ((words.len() as u32) << 2);
+        let (lists, starts) = lists.words();
+        let lists_start = eights_start + ((eights.len() as u32) << 2);
+        for head in words[..heads].chunks_exact_mut(HEAD) {
+            head[0] += eights_start;
+            head[Runs::LIST as usize / 4] =
+                lists_start + (starts[head[Runs::LIST as usize / 4] as usize] << 2);
+        }
+        words.extend(eights);
+        words.extend(lists);
+        words
     }
 }
 
 /// Bytes as an image holds them.
 fn words(bytes: &[u8]) -> Vec<u32> {
     bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
-}
-
-/// Numbers of leaves, in the order of their first use.
-struct Leaves {
-    words: Vec<u32>,
-    /// A leaf's number and one, or 0, by a hash of it; twice as many places as there are numbers.
-    places: Vec<u16>,
-}
-
-impl Default for Leaves {
-    fn default() -> Self {
-        Self { words: Vec::new(), places: vec![0; 2 * Runs::LEAVES as usize] }
-    }
-}
-
-impl Leaves {
-    fn number(&mut self, leaf: Leaf) -> Option<u16> {
-        let mask = self.places.len() - 1;
-        let mut at = (leaf.0.wrapping_mul(0x9e37_79b1) >> 16) as usize & mask;
-        while let Some(number) = self.places[at].checked_sub(1) {
-            if self.words[usize::from(number)] == leaf.0 {
-                return Some(number);
-            }
-            at = (at + 1) & mask;
-        }
-        if self.words.len() == Runs::LEAVES as usize {
-            return None;
-        }
-        self.words.push(leaf.0);
-        self.places[at] = self.words.len() as u16;
-        self.places[at].checked_sub(1)
-    }
 }

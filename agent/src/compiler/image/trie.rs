@@ -52,7 +52,7 @@ pub(super) fn leaf_at(steps: &[Step], path: u128) -> Leaf {
 pub(super) const FEW: usize = 1 << 18;
 
 /// So many changes of leaf in what a wide node covers must there be for it to be made where there are more words: [`Runs`]
-/// of so many, at four bytes each, take as much.
+/// of so many, at two bytes each and half of them empty, take as much.
 const WELL_FILLED: usize = Node::WIDE as usize;
 
 /// Depths at which narrow nodes may lead on to others, by the family; see [`Node::MOST4`] and [`Node::MOST6`]. No wide one
@@ -68,12 +68,8 @@ pub(super) struct Tries {
     pub(super) root6: Vec<u32>,
     /// The same by the 16 bits behind the stem.
     pub(super) stem6: Vec<u32>,
-    /// The leaves by the numbers that runs have for them.
-    pub(super) leaves: Vec<u32>,
-    /// The nodes, and behind them the heads of runs.
+    /// The nodes, and behind them the runs, with what belongs to them.
     pub(super) nodes: Vec<u32>,
-    /// The runs.
-    pub(super) runs: Vec<u32>,
 }
 
 impl Tries {
@@ -92,7 +88,7 @@ impl Tries {
         let mut root4 = nodes.root(v4, Stem::NONE, SPARSE4)?;
         let mut root6 = nodes.root(&stem::around(v6, stem), Stem::NONE, SPARSE6)?;
         let mut stem6 = nodes.root(v6, stem, SPARSE6)?;
-        let Nodes { mut words, mut ends, .. } = nodes;
+        let Nodes { mut words, ends, .. } = nodes;
         // Only here is it known where the heads come to stand.
         let start = (NODES << 2) + size_of_val(words.as_slice()) as u32;
         for word in root4.iter_mut().chain(&mut root6).chain(&mut stem6).chain(&mut words) {
@@ -100,9 +96,8 @@ impl Tries {
                 *word = Runs(*word).moved(start).0;
             }
         }
-        words.append(&mut ends.heads);
-        let runs = std::mem::take(&mut ends.eights);
-        Ok(Self { root4, root6, stem6, leaves: ends.into_leaves(), nodes: words, runs })
+        words.extend(ends.into_words(start));
+        Ok(Self { root4, root6, stem6, nodes: words })
     }
 }
 
@@ -203,7 +198,7 @@ impl Nodes {
                 Node::new(NODES + self.wide.place(&mut self.words, &words), Node::WIDE).0
             }
         };
-        let needed = self.words.len() + self.ends.heads.len() + self.ends.eights.len();
+        let needed = self.words.len() + self.ends.len();
         if needed > self.most {
             return Err(TooLarge { limit: Limit::Words, needed: u64::from(NODES + PAGE) + needed as u64 });
         }
@@ -226,7 +221,7 @@ impl Nodes {
 
 #[cfg(test)]
 mod tests {
-    use cmgate_common::layout::image::Size;
+    use cmgate_common::engine;
 
     use super::*;
 
@@ -249,19 +244,9 @@ mod tests {
         if Leaf::is_word(word.into()) {
             return (word, met);
         }
-        let (runs, rest) = (Runs(word), (path << depth >> 64) as u64);
-        assert_eq!(runs.size(), Size::Byte);
-        let byte = |table: &[u32], offset: u32| table[offset as usize / 4].to_le_bytes()[offset as usize % 4];
-        let head = runs.offset() - (NODES << 2);
-        let entry = byte(&tries.nodes, head + Runs::BASE + Runs::sixteenth(rest) as u32);
-        let Some(eight) = u64::from(entry).checked_sub(Size::Byte.others()) else {
-            return (tries.leaves[usize::from(entry)], met + 1);
-        };
-        let first = tries.nodes[head as usize / 4] + (eight * Size::Byte.of_eight()) as u32;
-        let last = |run: u32| first + run / 8 * 16 + run % 8;
-        let within = (rest << 4 >> 56) as u8;
-        let run = (0..).find(|run| within <= byte(&tries.runs, last(*run))).expect("the last one ends last");
-        (tries.leaves[usize::from(byte(&tries.runs, last(run) + 8))], met + 1)
+        let mut words = vec![0; NODES as usize];
+        words.extend(&tries.nodes);
+        (engine::of_runs(words.as_slice(), Runs(word), (path << depth >> 64) as u64).0, met + 1)
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Tries of random steps, with as few reads and as few words as can be: the engine finds each step's leaf, and no other.
 
-use cmgate_common::layout::image::{HOST_BUCKET, LEAVES, NODES, PAGE, ROOT4, Runs, Size, Stem};
+use cmgate_common::layout::image::{HOST_BUCKET, NODES, PAGE, ROOT4, Runs, Stem};
+use cmgate_common::tables::Words as _;
 use cmgate_common::walk::{self, Interval};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,19 +12,14 @@ use crate::compiler::image::trie::{FEW, Step, Tries, extend, leaf_at};
 
 /// An image with nothing in it but tries.
 fn image(v4: &[Step], v6: (&[Step], Stem), few: usize) -> Image {
-    let Tries { root4, root6, stem6, leaves, nodes, runs } = Tries::of(v4, v6, few).unwrap();
+    let Tries { root4, root6, stem6, nodes } = Tries::of(v4, v6, few).unwrap();
     let mut words = [root4, root6, stem6].concat();
-    words.resize(LEAVES as usize, 0);
-    words.extend(leaves);
-    assert_eq!(words.len(), NODES as usize);
+    words.resize(NODES as usize, 0);
     words.extend(nodes);
-    words.resize(words.len().next_multiple_of(PAGE as usize), 0);
-    let runs_start = (words.len() << 2) as u32;
-    words.extend(runs);
     words.resize(words.len().next_multiple_of(PAGE as usize), 0);
     let hosts6 = words.len() as u32;
     words.resize(words.len() + HOST_BUCKET as usize, 0);
-    Image { words, directory: Directory { runs: runs_start, hosts6, stem: v6.1, ..Directory::default() } }
+    Image { words, directory: Directory { hosts6, stem: v6.1, ..Directory::default() } }
 }
 
 fn address(v4: bool, path: u128) -> IpAddr {
@@ -38,8 +34,7 @@ fn agrees(image: &Image, v4: bool, steps: &[Step]) -> Result<(), TestCaseError> 
         let address = address(v4, path);
         prop_assert_eq!(judge.leaf(address), leaf_at(steps, path), "{}", address);
     }
-    let found =
-        if v4 { walk::v4(&image.words, &image.directory) } else { walk::v6(&image.words, &image.directory) };
+    let found = if v4 { walk::v4(&image.words) } else { walk::v6(&image.words, &image.directory) };
     let found = found.iter().map(|Interval { first, leaf, .. }| Step { first: first << unit, leaf: *leaf });
     prop_assert!(found.eq(steps.iter().copied()), "the walk finds other borders");
     Ok(())
@@ -93,12 +88,16 @@ fn single(count: u32) -> Vec<Step> {
 }
 
 #[test]
-fn leaves_without_a_number_are_found_as_well() {
-    let steps = single(Runs::LEAVES + 100);
-    let image = image(&steps, (&steps[..1], Stem::NONE), 0);
-    agrees(&image, true, &steps).unwrap();
-    let numbered = &image.words[LEAVES as usize..NODES as usize];
-    assert!(numbered.iter().all(|leaf| *leaf < Runs::LEAVES), "all numbers are given away");
+fn what_has_more_leaves_than_a_list_holds_is_found_as_well() {
+    let runs_in = |leaves| {
+        let steps = single(leaves);
+        let image = image(&steps, (&steps[..1], Stem::NONE), 0);
+        agrees(&image, true, &steps).unwrap();
+        image.words[NODES as usize..].iter().filter(|word| Runs::is(**word)).count()
+    };
+    // Sixteen addresses of their own in each 32 are at most 129 leaves in what twelve bits tell apart, if others lie around
+    // them.
+    assert!(runs_in(Runs::LEAVES + 100) > 0);
 }
 
 #[test]
@@ -123,20 +122,53 @@ fn a_sixteenth_with_too_many_runs_is_a_block_of_its_own() {
         let steps: Vec<Step> = borders.chain([Step { first: 0x0a01_2000 << 96, leaf: Leaf(0) }]).collect();
         let image = image(&steps, (&steps[..1], Stem::NONE), 0);
         agrees(&image, true, &steps).unwrap();
-        Runs::is(image.words[(ROOT4 + 0x0a01) as usize])
+        let runs = Some(Runs(image.words[(ROOT4 + 0x0a01) as usize])).filter(|runs| Runs::is(runs.0));
+        if let Some(runs) = runs {
+            let first = image.words.at(runs.offset().into());
+            assert!(first.is_multiple_of(Runs::OF_EIGHT), "an eight at {first} may lie in two cache lines");
+        }
+        runs.is_some()
     };
     assert!(heads(most));
     assert!(!heads(most + 1));
 }
 
+/// Steps of /19s, each with the leaf that `leaf` gives its number.
+fn nineteenths(count: u32, leaf: impl Fn(u32) -> u32) -> Vec<Step> {
+    let mut steps = vec![Step { first: 0, leaf: Leaf(0) }];
+    for part in 0..count {
+        let first = u128::from(0x0a00_0000 + 0x2000 * part) << 96;
+        extend(&mut steps, Step { first, leaf: Leaf(leaf(part)) });
+    }
+    steps
+}
+
+/// Where the list begins that the head of a /16 names.
+fn list_of(image: &Image, network: u32) -> u32 {
+    let runs = Runs(image.words[(ROOT4 + network) as usize]);
+    image.words.at(u64::from(runs.offset() + Runs::LIST))
+}
+
 #[test]
-fn numbers_are_as_long_as_the_highest_of_a_block_asks_for() {
-    // Each /16 has leaves of its own: the first ones have low numbers.
-    let step =
-        |part: u32| Step { first: u128::from(0x0a00_0000 + 0x2000 * part) << 96, leaf: Leaf(part + 1) };
-    let steps: Vec<Step> = [Step { first: 0, leaf: Leaf(0) }].into_iter().chain((0..256).map(step)).collect();
+fn blocks_with_much_the_same_leaves_share_a_list() {
+    // Four /16s have eight leaves of ten, in an order of their own, and then four as many others.
+    let steps = nineteenths(64, |part| 1 + part / 32 * 10 + (part % 8 * 3 + part / 8) % 10);
     let image = image(&steps, (&steps[..1], Stem::NONE), 0);
     agrees(&image, true, &steps).unwrap();
-    let size = |network: u32| Runs(image.words[(ROOT4 + network) as usize]).size();
-    assert_eq!([0x0a00, 0x0a0e, 0x0a10].map(size), [Size::Byte, Size::Byte, Size::Half]);
+    let [first, second] = [0x0a00, 0x0a04].map(|network| list_of(&image, network));
+    assert!((0x0a00..0x0a04).all(|network| list_of(&image, network) == first));
+    assert!((0x0a04..0x0a08).all(|network| list_of(&image, network) == second));
+    assert_eq!(second - first, 10 * 4, "each leaf is in its list once");
+}
+
+#[test]
+fn a_list_that_is_full_is_left_as_it_is() {
+    // Each /16 has seven leaves of the one before it, and one of its own.
+    let steps = nineteenths(8 * 256, |part| 1 + part / 8 + part % 8);
+    let image = image(&steps, (&steps[..1], Stem::NONE), 0);
+    agrees(&image, true, &steps).unwrap();
+    let lists: Vec<u32> = (0x0a00..0x0b00).map(|network| list_of(&image, network)).collect();
+    let first = lists.iter().filter(|list| **list == lists[0]).count();
+    assert_eq!(first, Runs::LEAVES as usize - 7);
+    assert!(lists[first..].iter().all(|list| *list == lists[0] + 4 * Runs::LEAVES));
 }

@@ -9,8 +9,8 @@ use crate::compiler::image::trie::FEW;
 
 /// The intervals of both families as the image gives them.
 fn intervals(image: &Image) -> [(bool, Vec<Interval>); 2] {
-    let (words, directory) = (&image.words, &image.directory);
-    [(true, walk::v4(words, directory)), (false, walk::v6(words, directory))]
+    let words = &image.words;
+    [(true, walk::v4(words)), (false, walk::v6(words, &image.directory))]
 }
 
 fn address(v4: bool, bits: u128) -> IpAddr {
