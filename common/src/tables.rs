@@ -5,7 +5,7 @@ use crate::engine;
 use crate::layout::control::Slot;
 use crate::layout::counters::Stat;
 use crate::layout::entry::Table;
-use crate::layout::image::{HostBucket, Leaf, Runs, joined};
+use crate::layout::image::{HostBucket, joined};
 use crate::opaque::Opaque;
 
 /// The words of an image. No table leads past its end; where one did, the programs would read some other word of the slot, and
@@ -89,11 +89,12 @@ pub trait Tables: Opaque {
         self.image().at16(offset)
     }
 
-    /// The leaf that [`Runs`] say of an address, of which these 64 bits are next. The programs put a call there: only large sites
-    /// come to it, and in line it would take room and registers of each look-up.
+    /// The place in its list of the leaf that the run has in which an address lies, of which these 64 bits are next; the
+    /// [`Runs`](crate::layout::image::Runs) of its sixteenth begin so many bytes into the image. The programs put a call there: only
+    /// large sites come to it, and in line it would take room and registers of each look-up.
     #[inline(always)]
-    fn in_runs(&self, runs: Runs, rest: u64) -> Leaf {
-        engine::of_runs(self.image(), runs, rest)
+    fn in_runs(&self, first: u64, rest: u64) -> u64 {
+        engine::in_runs(self.image(), first, rest)
     }
 
     /// The bucket of single addresses at a word of the image that is a multiple of its length; else the one it lies in.

@@ -1,7 +1,7 @@
 //! The words of a generation, in the map's one value.
 
 use cmgate_common::engine;
-use cmgate_common::layout::image::{HostBucket, Runs};
+use cmgate_common::layout::image::HostBucket;
 use cmgate_common::tables::Words;
 
 use crate::maps;
@@ -31,13 +31,13 @@ impl Image {
     }
 }
 
-/// [`engine::of_runs`] of a slot: a global function, as those of [`crate::flows`]. Of whole registers: of half a one, the other
+/// [`engine::in_runs`] of a slot: a global function, as those of [`crate::flows`]. Of whole registers: of half a one, the other
 /// half would be cleared first.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn in_runs(slot: u64, runs: u64, rest: u64) -> u64 {
+pub extern "C" fn in_runs(slot: u64, first: u64, rest: u64) -> u64 {
     let Some(slot) = place::slot(slot) else { return 0 };
-    engine::of_runs(&Image::of_slot(slot), Runs(runs as u32), rest).0.into()
+    engine::in_runs(&Image::of_slot(slot), first, rest)
 }
 
 impl Words for Image {

@@ -3,7 +3,7 @@
 use cmgate_common::layout::control::Slot;
 use cmgate_common::layout::counters::Stat;
 use cmgate_common::layout::entry::Table;
-use cmgate_common::layout::image::{HostBucket, Leaf, Runs};
+use cmgate_common::layout::image::HostBucket;
 use cmgate_common::opaque::Opaque;
 use cmgate_common::tables::{Entry, Places, Tables};
 
@@ -54,8 +54,8 @@ impl Tables for ReadOnly {
     }
 
     #[inline(always)]
-    fn in_runs(&self, runs: Runs, rest: u64) -> Leaf {
-        self.0.in_runs(runs, rest)
+    fn in_runs(&self, first: u64, rest: u64) -> u64 {
+        self.0.in_runs(first, rest)
     }
 
     #[inline(always)]

@@ -9,7 +9,7 @@ use aya_ebpf::helpers::bpf_jiffies64;
 use cmgate_common::layout::control::{Control, PORTS, Slot};
 use cmgate_common::layout::counters::{INTERFACE_PLACES, Stat};
 use cmgate_common::layout::entry::{HALF, Table, WAYS};
-use cmgate_common::layout::image::{HostBucket, Leaf, Runs};
+use cmgate_common::layout::image::HostBucket;
 use cmgate_common::layout::tag::Tags;
 use cmgate_common::opaque::Opaque;
 use cmgate_common::tables::{Entry, Places, Tables};
@@ -185,8 +185,8 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn in_runs(&self, runs: Runs, rest: u64) -> Leaf {
-        Leaf(image::in_runs(self.number.into(), runs.0.into(), rest) as u32)
+    fn in_runs(&self, first: u64, rest: u64) -> u64 {
+        image::in_runs(self.number.into(), first, rest)
     }
 
     #[inline(always)]

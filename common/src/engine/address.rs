@@ -61,7 +61,7 @@ fn classify4<T: Tables>(tables: &T, bits: u32) -> Leaf {
     if Node::is(word) {
         word = follow(tables, word, &mut rest);
     }
-    if Leaf::is_word(word) { Leaf(word as u32) } else { tables.in_runs(Runs(word as u32), rest) }
+    if Leaf::is_word(word) { Leaf(word as u32) } else { of_word_of_runs(tables, word, rest) }
 }
 
 #[inline(always)]
@@ -104,7 +104,7 @@ fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
     } else if Hosts::is(word) {
         of_host(tables, address, Hosts(word as u32))
     } else {
-        tables.in_runs(Runs(word as u32), rest)
+        of_word_of_runs(tables, word, rest)
     }
 }
 
@@ -132,26 +132,33 @@ fn follow<T: Tables>(tables: &T, word: u64, rest: &mut u64) -> u64 {
     word.into()
 }
 
-/// [`Tables::in_runs`], in line.
 #[inline(always)]
-pub fn of_runs<W: Words + ?Sized>(words: &W, runs: Runs, rest: u64) -> Leaf {
-    let head = u64::from(runs.offset());
-    let entry = words.at8(head.wrapping_add(Runs::ENTRY.into()).wrapping_add(Runs::sixteenth(rest)));
-    let place = match u64::from(entry).checked_sub(Runs::LEAVES.into()) {
-        None => entry,
-        Some(eight) => {
-            let first = u64::from(words.at(head)).wrapping_add(eight * u64::from(Runs::OF_EIGHT));
-            place_in_runs(words, first, rest)
-        }
-    };
-    let list = u64::from(words.at(head.wrapping_add(Runs::LIST.into())));
-    Leaf(words.at(list.wrapping_add(u64::from(place) << 2)))
+fn of_word_of_runs<T: Tables>(tables: &T, word: u64, rest: u64) -> Leaf {
+    of_runs(tables.image(), Runs(word as u32), rest, |first| tables.in_runs(first, rest))
 }
 
-/// The place in its list of the leaf that the run has in which an address lies; the runs of its sixteenth begin so many bytes
-/// into the image.
+/// The leaf that [`Runs`] say of an address, of which these 64 bits are next. `in_runs` is asked for what a head does not say.
 #[inline(always)]
-fn place_in_runs<W: Words + ?Sized>(words: &W, first: u64, rest: u64) -> u8 {
+pub fn of_runs<W: Words + ?Sized>(
+    words: &W,
+    runs: Runs,
+    rest: u64,
+    in_runs: impl FnOnce(u64) -> u64,
+) -> Leaf {
+    let head = u64::from(runs.offset());
+    let entry = head.wrapping_add(Runs::ENTRY.into()).wrapping_add(Runs::sixteenth(rest));
+    let mut place = u64::from(words.at8(entry));
+    if place >= u64::from(Runs::LEAVES) {
+        let eight = place.wrapping_sub(Runs::LEAVES.into()) * u64::from(Runs::OF_EIGHT);
+        place = in_runs(u64::from(words.at(head)).wrapping_add(eight));
+    }
+    let list = u64::from(words.at(head.wrapping_add(Runs::LIST.into())));
+    Leaf(words.at(list.wrapping_add(place << 2)))
+}
+
+/// [`Tables::in_runs`], in line.
+#[inline(always)]
+pub fn in_runs<W: Words + ?Sized>(words: &W, first: u64, rest: u64) -> u64 {
     let (mut eight, chosen, mut run) = (first, Runs::chosen(rest), 0);
     for _ in 0..u64::from(Runs::MOST) {
         run = Runs::ended(chosen, words.at64(eight));
@@ -160,7 +167,7 @@ fn place_in_runs<W: Words + ?Sized>(words: &W, first: u64, rest: u64) -> u8 {
         }
         eight = eight.wrapping_add(Runs::OF_EIGHT.into());
     }
-    words.at8(eight.wrapping_add(Runs::EIGHT.into()).wrapping_add(run))
+    words.at8(eight.wrapping_add(Runs::EIGHT.into()).wrapping_add(run)).into()
 }
 
 /// Whether both are somebody's: the source neither this host's nor anything odd, and the destination at most a broadcast

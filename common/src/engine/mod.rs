@@ -15,7 +15,7 @@ mod plain;
 pub mod policy;
 pub mod related;
 
-pub use address::{classify, of_runs};
+pub use address::{classify, in_runs, of_runs};
 pub use egress::egress;
 pub use flows::Flows;
 pub use ingress::ingress;

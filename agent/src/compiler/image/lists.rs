@@ -12,6 +12,8 @@ pub(super) struct Lists {
     leaves: Vec<u32>,
     known: Known,
     lists: Vec<List>,
+    /// Words of all lists.
+    held: usize,
     /// The leaves of the block at hand, as a bit for each number.
     wanted: Vec<u64>,
     /// The place of each leaf in the list last chosen, by its number; of others, whatever.
@@ -41,7 +43,7 @@ impl Lists {
         self.wanted.clear();
         self.wanted.resize(self.leaves.len().div_ceil(64), 0);
         numbers.for_each(|number| self.wanted[number as usize / 64] |= 1 << (number % 64));
-        let count = bits::members(&self.wanted).count();
+        let count = self.wanted.iter().map(|word| word.count_ones() as usize).sum::<usize>();
         if count > Runs::LEAVES as usize {
             return None;
         }
@@ -59,7 +61,9 @@ impl Lists {
             }
         };
         let list = &mut self.lists[at];
+        self.held -= list.numbers.len();
         list.add(&self.wanted);
+        self.held += list.numbers.len();
         self.places.resize(self.leaves.len(), 0);
         for (place, number) in list.numbers.iter().enumerate() {
             self.places[*number as usize] = place as u8;
@@ -74,7 +78,7 @@ impl Lists {
 
     /// Words of all lists.
     pub(super) fn len(&self) -> usize {
-        self.lists.iter().map(|list| list.numbers.len()).sum()
+        self.held
     }
 
     /// The lists one behind the other, as an image holds them, and the word of these where each begins.

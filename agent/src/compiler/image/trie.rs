@@ -246,7 +246,8 @@ mod tests {
         }
         let mut words = vec![0; NODES as usize];
         words.extend(&tries.nodes);
-        (engine::of_runs(words.as_slice(), Runs(word), (path << depth >> 64) as u64).0, met + 1)
+        let (words, rest) = (words.as_slice(), (path << depth >> 64) as u64);
+        (engine::of_runs(words, Runs(word), rest, |first| engine::in_runs(words, first, rest)).0, met + 1)
     }
 
     #[test]
