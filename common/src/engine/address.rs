@@ -61,7 +61,7 @@ fn classify4<T: Tables>(tables: &T, bits: u32) -> Leaf {
     if Node::is(word) {
         word = follow(tables, word, &mut rest);
     }
-    if Leaf::is_word(word) { Leaf(word as u32) } else { of_word_of_runs(tables, word, rest) }
+    if Leaf::is_word(word) { Leaf(word as u32) } else { of_runs(tables, Runs(word as u32), rest) }
 }
 
 #[inline(always)]
@@ -104,7 +104,7 @@ fn classify6<T: Tables>(tables: &T, address: Address) -> Leaf {
     } else if Hosts::is(word) {
         of_host(tables, address, Hosts(word as u32))
     } else {
-        of_word_of_runs(tables, word, rest)
+        of_runs(tables, Runs(word as u32), rest)
     }
 }
 
@@ -132,28 +132,18 @@ fn follow<T: Tables>(tables: &T, word: u64, rest: &mut u64) -> u64 {
     word.into()
 }
 
+/// The leaf that [`Runs`] say of an address, of which these 64 bits are next.
 #[inline(always)]
-fn of_word_of_runs<T: Tables>(tables: &T, word: u64, rest: u64) -> Leaf {
-    of_runs(tables.image(), Runs(word as u32), rest, |first| tables.in_runs(first, rest))
-}
-
-/// The leaf that [`Runs`] say of an address, of which these 64 bits are next. `in_runs` is asked for what a head does not say.
-#[inline(always)]
-pub fn of_runs<W: Words + ?Sized>(
-    words: &W,
-    runs: Runs,
-    rest: u64,
-    in_runs: impl FnOnce(u64) -> u64,
-) -> Leaf {
+pub fn of_runs<T: Tables>(tables: &T, runs: Runs, rest: u64) -> Leaf {
     let head = u64::from(runs.offset());
     let entry = head.wrapping_add(Runs::ENTRY.into()).wrapping_add(Runs::sixteenth(rest));
-    let mut place = u64::from(words.at8(entry));
+    let mut place = u64::from(tables.image().at8(entry));
     if place >= u64::from(Runs::LEAVES) {
         let eight = place.wrapping_sub(Runs::LEAVES.into()) * u64::from(Runs::OF_EIGHT);
-        place = in_runs(u64::from(words.at(head)).wrapping_add(eight));
+        place = tables.in_runs(u64::from(tables.at(head)).wrapping_add(eight), rest);
     }
-    let list = u64::from(words.at(head.wrapping_add(Runs::LIST.into())));
-    Leaf(words.at(list.wrapping_add(place << 2)))
+    let list = u64::from(tables.at(head.wrapping_add(Runs::LIST.into())));
+    Leaf(tables.at(list.wrapping_add(place << 2)))
 }
 
 /// [`Tables::in_runs`], in line.

@@ -222,6 +222,8 @@ impl Nodes {
 #[cfg(test)]
 mod tests {
     use cmgate_common::engine;
+    use cmgate_common::layout::control::Slot;
+    use cmgate_common::memory::Memory;
 
     use super::*;
 
@@ -244,10 +246,9 @@ mod tests {
         if Leaf::is_word(word.into()) {
             return (word, met);
         }
-        let mut words = vec![0; NODES as usize];
-        words.extend(&tries.nodes);
-        let (words, rest) = (words.as_slice(), (path << depth >> 64) as u64);
-        (engine::of_runs(words, Runs(word), rest, |first| engine::in_runs(words, first, rest)).0, met + 1)
+        let words = [vec![0; NODES as usize], tries.nodes.clone()].concat();
+        let tables = Memory::new(Slot::default(), words, 4);
+        (engine::of_runs(&tables, Runs(word), (path << depth >> 64) as u64).0, met + 1)
     }
 
     #[test]
