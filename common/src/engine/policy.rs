@@ -34,7 +34,7 @@ pub fn verdict<T: Tables>(tables: &T, source: Leaf, destination: Leaf, service: 
         }
         (pair, service_class(tables, service))
     };
-    // Each way knows another number not to be 0, and a verifier before Linux 6.8 would follow both through all that is behind.
+    // Each way knows of another number that it is not 0: Linux 6.1 would follow both through all that is behind.
     of_classes(tables, tables.forget_half(pair), tables.forget_half(class))
 }
 
