@@ -230,7 +230,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn tags(&self, place: u64) -> MapEntry {
-        let offset = place * size_of::<Tags>() as u64 & maps::LAST_TAGS.load();
+        let offset = (place * size_of::<Tags>() as u64) & maps::LAST_TAGS.load();
         let tags = address!(maps::RECENT) + offset;
         // SAFETY: the mask leaves the beginning of one of the value's places, which live as long as the map.
         MapEntry(unsafe { NonNull::new_unchecked(tags as *mut u64) })
