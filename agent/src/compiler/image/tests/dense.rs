@@ -88,16 +88,22 @@ fn single(count: u32) -> Vec<Step> {
 }
 
 #[test]
-fn what_has_more_leaves_than_a_list_holds_is_found_as_well() {
-    let runs_in = |leaves| {
-        let steps = single(leaves);
+fn what_has_more_leaves_than_a_list_holds_is_a_block_of_its_own() {
+    // As many /24s of a /16, each with a leaf of its own, and what is around them.
+    let is_head = |networks: u32| {
+        let network = |number: u32| (0x0a00_0000 + (u128::from(number) << 8)) << 96;
+        let borders = (0..networks).map(|number| Step { first: network(number), leaf: Leaf(1 + number) });
+        let steps: Vec<Step> = [Step { first: 0, leaf: Leaf(0) }]
+            .into_iter()
+            .chain(borders)
+            .chain([Step { first: network(networks), leaf: Leaf(0) }])
+            .collect();
         let image = image(&steps, (&steps[..1], Stem::NONE), 0);
         agrees(&image, true, &steps).unwrap();
-        image.words[NODES as usize..].iter().filter(|word| Runs::is(**word)).count()
+        Runs::is(image.words[(ROOT4 + 0x0a00) as usize])
     };
-    // Sixteen addresses of their own in each 32 are at most 129 leaves in what twelve bits tell apart, if others lie around
-    // them.
-    assert!(runs_in(Runs::LEAVES + 100) > 0);
+    assert!(is_head(Runs::LEAVES - 1));
+    assert!(!is_head(Runs::LEAVES));
 }
 
 #[test]
