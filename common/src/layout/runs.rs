@@ -9,7 +9,7 @@ use super::trie::{Hosts, LEADS, Leaf, Node, OFFSETS};
 /// list or, from [`Self::LEAVES`] on, the number of the eight of runs with which those of such a sixteenth begin. The
 /// [`Self::LAST_BITS`] bits behind them choose the run. Runs stand in eights, first the last of each run's addresses, ascending, in
 /// eight bytes, and then the places of their leaves in as many. The last run of a sixteenth ends with it, and so do all behind it.
-/// What is short stands apart from what is long: nearly all addresses need a head alone, and heads take few cache lines. Runs
+/// What is short stands apart from what is long: most addresses need a head alone, and heads take few cache lines. Runs
 /// have a kind that no leaf has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Runs(pub u32);

@@ -2,8 +2,8 @@
 //! [`cmgate_common::layout::image`] lays it out.
 //!
 //! One [`sweep`] over all address sets cuts both address spaces into runs that no set tells apart. Each run's
-//! [`groups`], zone ([`zones`]) and kind ([`kinds`]) make its leaf; [`hosts6`], [`trie`] and [`runs`] hold the leaves,
-//! and [`stem`] says where most of IPv6 begins.
+//! [`groups`], zone ([`zones`]) and kind ([`kinds`]) make its leaf; [`hosts6`], [`trie`], [`runs`] and their [`lists`] hold
+//! the leaves, and [`stem`] says where most of IPv6 begins.
 //! [`services`] does the same for ports, and [`verdicts`] says which flow is the first for what is left.
 
 mod bits;
